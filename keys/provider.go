@@ -1,0 +1,58 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"walarchive/crypt"
+)
+
+// A Provider fetches principal keys by name from one key service. Names are
+// taken literally; whether their case counts is the service's rule.
+//
+// All methods may be called concurrently and stop early when ctx ends. Every
+// failure is an *Error.
+type Provider interface {
+	// Key fetches the key called name: 16 or 32 bytes. The caller owns what
+	// it gets and may wipe it.
+	Key(ctx context.Context, name string) (crypt.Key, error)
+}
+
+// A Creator is a Provider that can also make keys.
+type Creator interface {
+	Provider
+
+	// Create makes a key of 32 random bytes, durable before it returns. A
+	// taken name gives ErrKeyExists and leaves the key there as it was; of
+	// several creators at once exactly one succeeds.
+	Create(ctx context.Context, name string) (crypt.Key, error)
+}
+
+// The kinds of failure that callers decide by.
+var (
+	ErrNoKey       = errors.New("no such key")                   // the service answered, and has none of that name
+	ErrKeyExists   = errors.New("a key of that name exists")     // and stays as it is
+	ErrUnavailable = errors.New("key service not reachable")     // or not readable now: says nothing about the key; try again
+	ErrBadKey      = errors.New("not a usable key")              // the service answered with something else
+	ErrBadKeyring  = errors.New("key store damaged")             // its records cannot be told apart
+	ErrName        = errors.New("not a name this service knows") // empty, too long, or with bytes it cannot store
+)
+
+// Error says which key of which service an operation failed on. It unwraps to
+// Err, which is or wraps one of the kinds above or the error of a context.
+type Error struct {
+	Provider string // what the driver calls its service: a path or an address, never a credential
+	Key      string // the principal key's name
+	Err      error
+	Advice   string // what an operator can do about it; may be empty
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("principal key %q in %s: %v", e.Key, e.Provider, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint is what an operator can do about it.
+func (e *Error) Hint() string { return e.Advice }
