@@ -60,6 +60,9 @@ func SegmentAt(t Timeline, lsn LSN, size int64) Segment {
 
 // String is the segment's file name.
 func (s Segment) String() string {
+	if !ValidSegmentSize(s.Size) {
+		return "(no segment)"
+	}
 	perLog := SegmentNo(1 << 32 / s.Size)
 	return fmt.Sprintf("%s%08X%08X", s.Timeline.Hex(), uint64(s.No/perLog), uint64(s.No%perLog))
 }
@@ -75,7 +78,7 @@ func (s Segment) Start() LSN { return LSN(uint64(s.No) * uint64(s.Size)) }
 func (s Segment) End() LSN { return s.Start() + LSN(s.Size) }
 
 // Contains reports whether lsn lies in the segment, whatever the timeline.
-func (s Segment) Contains(lsn LSN) bool { return lsn >= s.Start() && lsn < s.End() }
+func (s Segment) Contains(lsn LSN) bool { return SegmentAt(s.Timeline, lsn, s.Size) == s }
 
 // Next is the segment that follows on the same timeline.
 func (s Segment) Next() Segment { s.No++; return s }
@@ -115,30 +118,41 @@ type Name struct {
 }
 
 // ParseName reads the name of any WAL file that PostgreSQL archives or asks
-// for. size is the cluster's segment size in bytes.
-// (PostgreSQL: IsXLogFileName, IsPartialXLogFileName, IsTLHistoryFileName,
-// IsBackupHistoryFileName.)
+// for. size is the cluster's segment size in bytes. Anything else gives
+// ErrName. (PostgreSQL: IsXLogFileName, IsPartialXLogFileName,
+// IsTLHistoryFileName, IsBackupHistoryFileName.)
 func ParseName(name string, size int64) (Name, error) {
 	stem, suffix, dotted := strings.Cut(name, ".")
+	if suffix == "history" {
+		return parseHistoryName(stem, size)
+	}
+	n := Name{Kind: KindSegment}
 	switch {
 	case !dotted:
-		seg, err := ParseSegment(name, size)
-		return Name{Kind: KindSegment, Segment: seg}, err
 	case suffix == "partial":
-		seg, err := ParseSegment(stem, size)
-		return Name{Kind: KindPartial, Segment: seg}, err
-	case suffix == "history" && len(stem) == 8 && upperHex(stem):
-		if tli, _ := strconv.ParseUint(stem, 16, 32); tli != 0 {
-			return Name{Kind: KindHistory, Segment: Segment{Timeline: Timeline(tli), Size: size}}, nil
-		}
-	case len(suffix) == 8+len(".backup") && suffix[8:] == ".backup" && upperHex(suffix[:8]):
+		n.Kind = KindPartial
+	case len(suffix) == len("00000028.backup") && suffix[8:] == ".backup" && upperHex(suffix[:8]):
 		off, _ := strconv.ParseUint(suffix[:8], 16, 32)
-		seg, err := ParseSegment(stem, size)
-		if err == nil && int64(off) < size {
-			return Name{Kind: KindBackup, Segment: seg, Offset: uint32(off)}, nil
-		}
+		n.Kind, n.Offset = KindBackup, uint32(off)
+	default:
+		return Name{}, fmt.Errorf("%q: %w", name, ErrName)
 	}
-	return Name{}, fmt.Errorf("%q: %w", name, ErrName)
+	var err error
+	if n.Segment, err = ParseSegment(stem, size); err != nil {
+		return Name{}, err
+	}
+	if int64(n.Offset) >= size {
+		return Name{}, fmt.Errorf("%q: %w with segments of %d bytes", name, ErrName, size)
+	}
+	return n, nil
+}
+
+func parseHistoryName(stem string, size int64) (Name, error) {
+	tli, _ := strconv.ParseUint(stem, 16, 32)
+	if len(stem) != 8 || !upperHex(stem) || tli == 0 {
+		return Name{}, fmt.Errorf("%q: %w", stem+".history", ErrName)
+	}
+	return Name{Kind: KindHistory, Segment: Segment{Timeline: Timeline(tli), Size: size}}, nil
 }
 
 // String is the file name.
