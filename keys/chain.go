@@ -1,0 +1,282 @@
+package keys
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"walarchive/crypt"
+)
+
+// Chain is an archive's key chain as far as it has been read: which epochs
+// there are, and who can unwrap them. It grows by Extend and never shrinks.
+// A Chain is not safe for concurrent use.
+type Chain struct {
+	ring    *Ring
+	archive crypt.ID
+	entries []*signed
+	epochs  []Epoch // by number-1; those whose key is zero were not unwrapped
+	retired map[Ref]bool
+}
+
+// Stamp tells people when and where an entry was written.
+type Stamp struct {
+	Time time.Time
+	Host string
+}
+
+// ReadChain reads stored entries, 1 first, and believes them as the package
+// comment says. anchor is nil when none is known. Trouble with the key of the
+// open epoch gives the provider's error or *WrongKeyError, anything wrong with
+// the entries ErrChain.
+func ReadChain(ctx context.Context, ring *Ring, stored [][]byte, anchor *Anchor) (*Chain, error) {
+	c := &Chain{ring: ring, retired: map[Ref]bool{}}
+	if err := c.Extend(ctx, stored...); err != nil {
+		return nil, err
+	}
+	if anchor != nil && *anchor != c.Anchor() {
+		return nil, &AnchorError{Want: *anchor, Got: c.Anchor()}
+	}
+	return c, nil
+}
+
+// AnchorError says that an archive is sound but not the one asked for.
+type AnchorError struct{ Want, Got Anchor }
+
+func (e *AnchorError) Error() string {
+	return fmt.Sprintf("this is another archive: its anchor is %v, configured is %v", e.Got, e.Want)
+}
+
+// Unwrap makes it an ErrChain.
+func (e *AnchorError) Unwrap() error { return ErrChain }
+
+// Hint says what may have happened.
+func (e *AnchorError) Hint() string {
+	return "is the storage URL right? if the archive was made anew on purpose, set keys.anchor to what init printed"
+}
+
+// StartChain makes a new archive's first entry, whose first epoch is wrapped
+// with the principal key to. data is what the archive records with it.
+func StartChain(ctx context.Context, ring *Ring, rand io.Reader, to Ref, s Stamp, data json.RawMessage) ([]byte, error) {
+	id, err := crypt.NewID(rand)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEpoch(rand, 1)
+	if err != nil {
+		return nil, err
+	}
+	w, err := ring.wrap(ctx, rand, to, id, e)
+	if err != nil {
+		return nil, err
+	}
+	return Entry{
+		Number: 1, Time: s.Time.UTC(), Host: s.Host, Archive: &id, Data: data,
+		Epoch: &EpochWraps{Number: 1, ID: e.id, Wraps: []crypt.Wrap{w}},
+	}.sign(e)
+}
+
+// Extend adds entries that were read behind those the chain has. On error the
+// chain is as it was before.
+func (c *Chain) Extend(ctx context.Context, stored ...[]byte) error {
+	next := *c
+	next.entries, next.epochs = slices.Clone(c.entries), slices.Clone(c.epochs)
+	next.retired = map[Ref]bool{}
+	for r := range c.retired {
+		next.retired[r] = true
+	}
+	for i, b := range stored {
+		s, err := parseEntry(b)
+		if err != nil {
+			return fmt.Errorf("key chain entry %d: %w", c.Len()+i+1, err)
+		}
+		if err := next.link(s); err != nil {
+			return err
+		}
+	}
+	if err := next.verify(ctx, c.Len()); err != nil {
+		return err
+	}
+	*c = next
+	return nil
+}
+
+// link takes s over into the chain's state, as yet unverified.
+func (c *Chain) link(s *signed) error {
+	bad := func(what string) error { return fmt.Errorf("key chain entry %d: %s: %w", c.Len()+1, what, ErrChain) }
+	if _, prev := c.Tip(); s.Number != c.Len()+1 || s.Prev != prev {
+		return bad("does not follow the one before it")
+	}
+	if s.Archive != nil {
+		c.archive = *s.Archive
+	}
+	if s.Epoch != nil {
+		if s.Epoch.Number != len(c.epochs)+1 {
+			return bad("epoch out of order")
+		}
+		c.epochs = append(c.epochs, Epoch{Number: s.Epoch.Number, id: s.Epoch.ID, wraps: s.Epoch.Wraps})
+	}
+	for _, m := range s.macs[len(s.macs)-1:] {
+		if m.epoch != len(c.epochs) {
+			return bad("not under the open epoch")
+		}
+	}
+	for _, w := range s.Wraps {
+		if w.Number < 1 || w.Number > len(c.epochs) || c.epochs[w.Number-1].id != w.ID {
+			return bad("wraps of an unknown epoch")
+		}
+		e := &c.epochs[w.Number-1]
+		e.wraps = slices.Concat(w.Wraps, e.wraps)
+		e.wraps = e.wraps[:min(len(e.wraps), MaxWraps)]
+	}
+	for _, r := range s.Retire {
+		c.retired[r] = true
+	}
+	c.entries = append(c.entries, s)
+	return nil
+}
+
+// verify checks the entries behind the first known ones. The last must verify
+// under the open epoch; the others under their epochs where they unwrap.
+func (c *Chain) verify(ctx context.Context, known int) error {
+	if c.Len() == 0 {
+		return fmt.Errorf("no entries: %w", ErrChain)
+	}
+	if _, err := c.unwrapped(ctx, len(c.epochs)); err != nil {
+		return err
+	}
+	for _, s := range c.entries[known:] {
+		for _, m := range s.macs {
+			e, err := c.unwrapped(ctx, m.epoch)
+			if err != nil {
+				continue // not the open epoch: prev of a later entry vouches
+			}
+			if err := s.verify(e); err != nil {
+				return fmt.Errorf("key chain: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// unwrapped is the epoch of that number with its key.
+func (c *Chain) unwrapped(ctx context.Context, number int) (Epoch, error) {
+	e := &c.epochs[number-1]
+	if e.key.IsZero() {
+		k, err := c.ring.unwrap(ctx, e.wraps, c.archive, e.id)
+		if err != nil {
+			return Epoch{}, fmt.Errorf("epoch %d: %w", number, err)
+		}
+		e.key = k
+	}
+	return *e, nil
+}
+
+// Len is the number of entries read.
+func (c *Chain) Len() int { return len(c.entries) }
+
+// Tip is the newest entry read, by number and digest.
+func (c *Chain) Tip() (int, crypt.Digest) {
+	if len(c.entries) == 0 {
+		return 0, crypt.Digest{}
+	}
+	last := c.entries[len(c.entries)-1]
+	return last.Number, last.digest
+}
+
+// Entries are the entries read, 1 first.
+func (c *Chain) Entries() []Entry {
+	es := make([]Entry, len(c.entries))
+	for i, s := range c.entries {
+		es[i] = s.Entry
+	}
+	return es
+}
+
+// Archive is the archive's id.
+func (c *Chain) Archive() crypt.ID { return c.archive }
+
+// Anchor identifies the archive.
+func (c *Chain) Anchor() Anchor { return Anchor{c.archive, c.epochs[0].id} }
+
+// Epochs are the epochs begun so far, 1 first.
+func (c *Chain) Epochs() []Epoch { return c.epochs }
+
+// Open is the open epoch: the one that new objects are sealed under.
+func (c *Chain) Open() Epoch { return c.epochs[len(c.epochs)-1] }
+
+// Retired reports whether a principal key was retired.
+func (c *Chain) Retired(r Ref) bool { return c.retired[r] }
+
+// ErrUnknownEpoch says that an object names an epoch that the chain has not.
+var ErrUnknownEpoch = errors.New("sealed under an epoch that the key chain does not know")
+
+// Epoch finds the epoch with that id. The wraps come from an object's header
+// and help when the chain's own can no longer be unwrapped.
+func (c *Chain) Epoch(ctx context.Context, id crypt.ID, wraps []crypt.Wrap) (Epoch, error) {
+	for i := range c.epochs {
+		if c.epochs[i].id != id {
+			continue
+		}
+		e, err := c.unwrapped(ctx, i+1)
+		if err == nil {
+			return e, nil
+		}
+		k, err2 := c.ring.unwrap(ctx, wraps, c.archive, id)
+		if err2 != nil {
+			return Epoch{}, err
+		}
+		c.epochs[i].key = k
+		return c.epochs[i], nil
+	}
+	return Epoch{}, fmt.Errorf("epoch %v: %w", id, ErrUnknownEpoch)
+}
+
+// Record makes the entry that puts data on record.
+func (c *Chain) Record(s Stamp, data json.RawMessage) ([]byte, error) {
+	e := c.next(s)
+	e.Data = data
+	return e.sign(c.Open())
+}
+
+// Rotate makes the entry that opens a new epoch under the principal key to,
+// and wraps the epoch open until now with it too. Nothing is sealed anew.
+func (c *Chain) Rotate(ctx context.Context, rand io.Reader, to Ref, s Stamp) ([]byte, error) {
+	if c.retired[to] {
+		return nil, fmt.Errorf("principal key %v is retired", to)
+	}
+	old := c.Open()
+	fresh, err := newEpoch(rand, old.Number+1)
+	if err != nil {
+		return nil, err
+	}
+	wNew, err := c.ring.wrap(ctx, rand, to, c.archive, fresh)
+	if err != nil {
+		return nil, err
+	}
+	wOld, err := c.ring.wrap(ctx, rand, to, c.archive, old)
+	if err != nil {
+		return nil, err
+	}
+	e := c.next(s)
+	e.Epoch = &EpochWraps{Number: fresh.Number, ID: fresh.id, Wraps: []crypt.Wrap{wNew}}
+	e.Wraps = []EpochWraps{{Number: old.Number, ID: old.id, Wraps: []crypt.Wrap{wOld}}}
+	return e.sign(old, fresh)
+}
+
+func (c *Chain) next(s Stamp) Entry {
+	n, digest := c.Tip()
+	return Entry{Number: n + 1, Prev: digest, Time: s.Time.UTC(), Host: s.Host}
+}
+
+// Digest is the digest of the entry with that number, if it has been read.
+func (c *Chain) Digest(number int) (crypt.Digest, bool) {
+	if number < 1 || number > c.Len() {
+		return crypt.Digest{}, false
+	}
+	return c.entries[number-1].digest, true
+}
