@@ -1,0 +1,240 @@
+package seal
+
+import (
+	"bytes"
+	cryptorand "crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"walarchive/crypt"
+)
+
+// Options says what to write. Kind, Name, Archive, Epoch and Wraps are needed.
+type Options struct {
+	Kind, Name     string // see the header's members
+	Archive, Epoch crypt.ID
+	Wraps          []crypt.Wrap // of the epoch's key, at least one
+	Codec          Codec        // default LZ4
+	FrameSize      int          // plaintext bytes of a full frame, default 256 KiB
+	Workers        int          // frames sealed at a time, default GOMAXPROCS
+	Rand           io.Reader    // source of the salt, default crypto/rand
+	Digest         crypt.Digest // of the plaintext, if known; else it is computed
+}
+
+// header fills in the defaults and draws the salt.
+func (o *Options) header() (*Header, error) {
+	if o.Codec == 0 {
+		o.Codec = LZ4
+	}
+	if o.FrameSize == 0 {
+		o.FrameSize = defaultFrame
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Rand == nil {
+		o.Rand = cryptorand.Reader
+	}
+	salt := make([]byte, saltSize)
+	if _, err := io.ReadFull(o.Rand, salt); err != nil {
+		return nil, err
+	}
+	return &Header{
+		Kind: o.Kind, Name: o.Name, Archive: o.Archive, Epoch: o.Epoch, Wraps: o.Wraps,
+		Suite: suiteOne, Codec: o.Codec, FrameSize: o.FrameSize, Salt: salt,
+	}, nil
+}
+
+var errClosed = errors.New("seal: the writer is closed")
+
+// A Writer seals what is written to it, frames in parallel, and passes them on
+// in order. It holds at most two frames of memory for each of its workers.
+type Writer struct {
+	w         io.Writer
+	suite     *suite
+	codec     Codec
+	frameSize int
+	ring      ring
+	pending   []byte // the open frame, in memory of the ring's next slot
+	totals    Totals
+	digester  *crypt.Digester // nil if the digest was given
+	err       error
+}
+
+// NewWriter begins an object on w: it writes header and facts. key is the
+// epoch's seal key, facts are at most 64 KiB. Options that no reader would
+// accept give ErrOptions.
+func NewWriter(w io.Writer, key crypt.Key, facts []byte, o Options) (*Writer, error) {
+	if len(facts) > maxFacts {
+		return nil, fmt.Errorf("%w: %d bytes of facts, more than %d", ErrOptions, len(facts), maxFacts)
+	}
+	h, err := o.header()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := h.encode()
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSuite(key, h, raw)
+	if err != nil {
+		return nil, err
+	}
+	sw := &Writer{w: w, suite: s, codec: h.Codec, frameSize: h.FrameSize, ring: ring{limit: o.Workers}}
+	if sw.totals.Digest = o.Digest; o.Digest.IsZero() {
+		sw.digester = new(crypt.Digester)
+	}
+	sw.emit(raw)
+	sw.emit(sealRaw(s, 0, factsFrame, facts))
+	return sw, sw.err
+}
+
+// Write seals p. It keeps nothing of p once it returns.
+func (w *Writer) Write(p []byte) (int, error) {
+	// Where p fills all workers, they read it where it is. Smaller pieces are
+	// copied, so that the caller can make the next one meanwhile.
+	inPlace := len(p) >= w.ring.limit*w.frameSize
+	n := 0
+	for n < len(p) && w.err == nil {
+		var taken []byte
+		if rest := p[n:]; inPlace && len(w.pending) == 0 && len(rest) >= w.frameSize {
+			taken = rest[:w.frameSize]
+			w.start(taken)
+		} else {
+			taken = rest[:min(len(rest), w.frameSize-len(w.pending))]
+			w.collect(taken)
+		}
+		if w.digester != nil {
+			w.digester.Write(taken)
+		}
+		n += len(taken)
+	}
+	for inPlace && w.ring.busy > 0 {
+		w.finish()
+	}
+	return n, w.err
+}
+
+// Close seals what is left and the final frame. Only then is the object whole.
+// It does not close the writer below.
+func (w *Writer) Close() error {
+	if len(w.pending) > 0 && w.err == nil {
+		w.start(w.pending)
+	}
+	for w.ring.busy > 0 {
+		w.finish()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	if w.digester != nil {
+		w.totals.Digest = w.digester.Sum()
+	}
+	w.totals.Sealed += TailSize
+	end := sealRaw(w.suite, w.totals.Frames+1, finalFrame, w.totals.encode())
+	if _, err := w.w.Write(end); err != nil {
+		w.err = err
+		return err
+	}
+	w.err = errClosed
+	return nil
+}
+
+// Totals says what the object holds; complete after Close.
+func (w *Writer) Totals() Totals { return w.totals }
+
+// collect adds p to the open frame, which has room for it.
+func (w *Writer) collect(p []byte) {
+	s := w.free()
+	if len(w.pending) == 0 {
+		w.pending = s.own[:0]
+	}
+	w.pending = append(w.pending, p...)
+	s.own = w.pending
+	if len(w.pending) == w.frameSize {
+		w.start(w.pending)
+	}
+}
+
+// start seals plain as the next data frame, in the background.
+func (w *Writer) start(plain []byte) {
+	s := w.free()
+	w.pending = nil
+	w.totals.Frames++
+	w.totals.Plain += uint64(len(plain))
+	s.plain = plain
+	s.head = frameHead{w.totals.Frames, dataFrame, None, len(plain), len(plain)}
+	w.ring.start(w.seal)
+}
+
+// free is the ring's next slot, made free if need be.
+func (w *Writer) free() *slot {
+	if w.ring.full() {
+		w.finish()
+	}
+	return w.ring.next()
+}
+
+// seal compresses a slot's plaintext, if that helps, and makes its frame.
+func (w *Writer) seal(s *slot) {
+	p := room(s.sealed, frameOverhead+len(s.plain))
+	payload := s.plain
+	if w.codec == LZ4 && len(s.plain) > 1 {
+		packed := p[frameHeadSize : frameHeadSize+len(s.plain)-1]
+		if n := s.compressor.compress(packed, s.plain); n > 0 {
+			s.head.codec, s.head.cipher = LZ4, n
+			payload = packed[:n]
+		}
+	}
+	s.sealed = w.suite.seal(p, s.head, payload)
+}
+
+// finish writes out the oldest frame in the works.
+func (w *Writer) finish() { w.emit(w.ring.wait().sealed) }
+
+func (w *Writer) emit(p []byte) {
+	if w.err != nil {
+		return
+	}
+	_, w.err = w.w.Write(p)
+	w.totals.Sealed += uint64(len(p))
+}
+
+// sealRaw makes a facts or final frame.
+func sealRaw(s *suite, number uint64, kind frameType, payload []byte) []byte {
+	f := frameHead{number, kind, None, len(payload), len(payload)}
+	return s.seal(make([]byte, frameOverhead+len(payload)), f, payload)
+}
+
+// Bound is the largest size in bytes of an object of plain bytes of plaintext
+// and facts bytes of facts, sealed with this frame size (0: the default).
+func Bound(plain, facts int64, frameSize int) int64 {
+	if frameSize == 0 {
+		frameSize = defaultFrame
+	}
+	frames := (plain + int64(frameSize) - 1) / int64(frameSize)
+	return int64(preambleSize+maxHeader+frameOverhead+TailSize) + facts + plain + frames*frameOverhead
+}
+
+// Seal appends plain to dst as one whole object. It makes room once, for the
+// largest that can come out.
+func Seal(dst, plain []byte, key crypt.Key, facts []byte, o Options) ([]byte, error) {
+	if o.Digest.IsZero() {
+		o.Digest = crypt.DigestBytes(plain)
+	}
+	buf := bytes.NewBuffer(dst)
+	buf.Grow(int(Bound(int64(len(plain)), int64(len(facts)), o.FrameSize)))
+	w, err := NewWriter(buf, key, facts, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
