@@ -1,0 +1,132 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"walarchive/storage"
+)
+
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+
+	copyBuffer = 256 << 10 // bytes between two looks at the context
+)
+
+// Put stores an object. See the package comment for how.
+func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker) error {
+	if err := storage.CheckName("put", name); err != nil {
+		return err
+	}
+	err := b.put(ctx, name, body)
+	if errors.Is(err, fs.ErrNotExist) { // a directory or file of ours was taken away
+		err = storage.Classify(bare(err), storage.ErrUnavailable, "does something else clear up in "+b.dir+"?")
+	}
+	if err != nil {
+		return b.failure("put", name, err)
+	}
+	return nil
+}
+
+func (b *Bucket) put(ctx context.Context, name string, body io.ReadSeeker) error {
+	root, err := b.root(ctx)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := makeDir(root, path.Dir(name)); err != nil {
+		return err
+	}
+	b.at("directories")
+	dir, err := openDir(root, path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	sweep(dir)
+	return b.putIn(ctx, dir, path.Base(name), body)
+}
+
+// putIn stores body as file name in dir. When the name turns out to be taken,
+// the directory is synced all the same: the writer that took it may have died
+// before it could.
+func (b *Bucket) putIn(ctx context.Context, dir *os.Root, name string, body io.ReadSeeker) error {
+	err := taken(dir, name)
+	if err == nil {
+		err = b.writeNew(ctx, dir, name, body)
+	}
+	if err == nil || errors.Is(err, storage.ErrExist) {
+		if e := syncDir(dir, "."); e != nil {
+			return e
+		}
+	}
+	return err
+}
+
+// writeNew gives body the name once it is complete and synced.
+func (b *Bucket) writeNew(ctx context.Context, dir *os.Root, name string, body io.ReadSeeker) error {
+	t, err := createTemp(dir)
+	if err != nil {
+		return err
+	}
+	defer t.remove()
+	b.at("created")
+	if err := write(ctx, t.File, body); err != nil {
+		return err
+	}
+	b.at("written")
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	b.at("synced")
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := t.publish(name); err != nil {
+		return err
+	}
+	b.at("published")
+	return nil
+}
+
+// write copies body, from its start, into f.
+func write(ctx context.Context, f *os.File, body io.ReadSeeker) error {
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("rewind the body: %w", err)
+	}
+	// Bare Writer and Reader: the shortcuts between files would not look at ctx.
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, reader{ctx, body}, make([]byte, copyBuffer))
+	if err != nil {
+		return err
+	}
+	if size := storage.BodySize(body); size >= 0 && n != size {
+		return fmt.Errorf("the body has %d bytes instead of %d: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// taken gives ErrExist if name is there already, before anything is written.
+func taken(dir *os.Root, name string) error {
+	info, err := dir.Lstat(name)
+	switch {
+	case absent(err):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errDirectory
+	}
+	return storage.ErrExist
+}
+
+func (b *Bucket) at(step string) {
+	if b.step != nil {
+		b.step(step)
+	}
+}
