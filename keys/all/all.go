@@ -1,0 +1,65 @@
+// Package all knows every key provider of this project, by the name of its
+// type in the configuration.
+package all
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"walarchive/keys"
+	"walarchive/keys/file"
+)
+
+// typeOption says of which type a provider is.
+const typeOption = "type"
+
+// An Opener makes a provider from the options of the configuration, those of
+// its own type only. It touches neither files nor network.
+type Opener func(options map[string]string) (keys.Provider, error)
+
+// Openers are the types of provider, by name.
+func Openers() map[string]Opener {
+	return map[string]Opener{"file": openFile}
+}
+
+// Open makes a provider of the type that the option "type" names.
+func Open(options map[string]string) (keys.Provider, error) {
+	rest := maps.Clone(options)
+	delete(rest, typeOption)
+	openers := Openers()
+	open, ok := openers[options[typeOption]]
+	if !ok {
+		known := strings.Join(slices.Sorted(maps.Keys(openers)), ", ")
+		return nil, fmt.Errorf("type %q is none of: %s", options[typeOption], known)
+	}
+	return open(rest)
+}
+
+func openFile(options map[string]string) (keys.Provider, error) {
+	if err := only(options, "path"); err != nil {
+		return nil, err
+	}
+	path := options["path"]
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("path %q is not absolute, and the programs are called from any directory", path)
+	}
+	return file.New(path), nil
+}
+
+// only checks that options has all the names, none of them empty, and no other.
+func only(options map[string]string, names ...string) error {
+	for _, n := range names {
+		if options[n] == "" {
+			return fmt.Errorf("%s is not set", n)
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(options)) {
+		if !slices.Contains(names, n) {
+			return fmt.Errorf("unknown option %s", n)
+		}
+	}
+	return nil
+}
