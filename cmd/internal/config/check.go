@@ -1,0 +1,85 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"walarchive/crypt"
+	"walarchive/keys"
+	"walarchive/keys/all"
+)
+
+func isName(s string) error {
+	if !crypt.ValidName(s) || s == "." || s == ".." {
+		return fmt.Errorf("%q is no name of 1 to 128 of the characters A-Z a-z 0-9 . _ -", s)
+	}
+	return nil
+}
+
+func isAbsolute(s string) error {
+	if !filepath.IsAbs(s) {
+		return fmt.Errorf("%q is no absolute path", s)
+	}
+	return nil
+}
+
+func isURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" {
+		return fmt.Errorf("%q is no URL such as file:///srv/wal", s)
+	}
+	return nil
+}
+
+func isAnchor(s string) error {
+	_, err := keys.ParseAnchor(s)
+	return err
+}
+
+func isGap(s string) error {
+	gap := regexp.MustCompile(`^[0-9A-F]{24}\.\.[0-9A-F]{24}$`)
+	if !gap.MatchString(s) {
+		return fmt.Errorf("%q is not two segment names FIRST..LAST", s)
+	}
+	return nil
+}
+
+// check looks at what settings say about each other.
+func (c *Config) check() error {
+	for name, options := range c.Keys.Providers {
+		if _, err := all.Open(options); err != nil {
+			return &Error{c.seen[providersKey+"."+name], fmt.Sprintf("key provider %s: %v", name, err), "keys.providers." + name + " has a type, and the options of that type"}
+		}
+	}
+	if _, ok := c.Keys.Providers[c.Keys.Provider]; c.Keys.Provider != "" && !ok {
+		return &Error{c.seen["keys.provider"], fmt.Sprintf("keys.provider: there is no [%s.%s]", providersKey, c.Keys.Provider), ""}
+	}
+	return nil
+}
+
+// RequireArchive checks that the configuration says where the archive is and
+// which key opens it.
+func (c *Config) RequireArchive() error {
+	for _, s := range []struct{ key, value, example string }{
+		{"storage.url", c.Storage.URL, "file:///srv/wal"},
+		{"keys.provider", c.Keys.Provider, "local"},
+		{"keys.principal", c.Keys.Principal, "wal-2026"},
+	} {
+		if s.value == "" {
+			return &Error{c.source, s.key + " is not set", c.howToSet(s.key, s.example)}
+		}
+	}
+	return nil
+}
+
+func (c *Config) howToSet(key, example string) string {
+	section, name, _ := strings.Cut(key, ".")
+	hint := fmt.Sprintf("%s = %q in section [%s], or %s in the environment", name, example, section, variable(key))
+	if c.source == "" {
+		hint += "; there is no " + DefaultFile + ", and no other file was named"
+	}
+	return hint
+}
