@@ -1,0 +1,47 @@
+package command
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Names of the flags that every command with a configuration takes, and the
+// programs themselves in front of the command.
+const (
+	configFlag = "config"
+	setFlag    = "set"
+)
+
+// ConfigFlags are the flags behind ConfigArgs.
+func ConfigFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: configFlag, Usage: "read the configuration from `FILE`"},
+		&cli.StringSliceFlag{Name: setFlag, Usage: "override one setting, `KEY=VALUE` with the key as in the file"},
+	}
+}
+
+// ConfigArgs is what the flags say about the configuration.
+type ConfigArgs struct {
+	File string   // empty: not said
+	Set  []string // KEY=VALUE, later ones win
+}
+
+// ConfigFromFlags collects the flags on all levels of the command line; those
+// next to the command win.
+func ConfigFromFlags(c *cli.Context) ConfigArgs {
+	var a ConfigArgs
+	levels := c.Lineage()
+	for _, level := range slices.Backward(levels) {
+		if level.Command == nil {
+			continue // the root above the program itself
+		}
+		if level.IsSet(configFlag) {
+			a.File = level.String(configFlag)
+		}
+		if level.IsSet(setFlag) {
+			a.Set = append(a.Set, level.StringSlice(setFlag)...)
+		}
+	}
+	return a
+}
