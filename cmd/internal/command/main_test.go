@@ -104,9 +104,10 @@ func mapWrites(context.Context, Process) int {
 func outOfMemory(context.Context, Process) int {
 	_ = syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: 1 << 20, Max: 1 << 20})
 	var kept []byte
-	for {
+	for len(kept) < 1<<40 {
 		kept = append(kept, make([]byte, 64<<20)...)
 	}
+	return len(kept)
 }
 
 func child(t *testing.T, behave string) *exec.Cmd {
