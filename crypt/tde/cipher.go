@@ -11,6 +11,7 @@ import (
 // Cipher encrypts and decrypts one segment: both are the same operation. It
 // is safe for concurrent use.
 type Cipher struct {
+	keys   *Keys
 	seg    wal.Segment
 	source Source
 	pieces []piece

@@ -85,8 +85,14 @@ func open(path string) (*Dir, error) {
 	return d, nil
 }
 
+// None stands for the key directory of a cluster that has none: nothing is
+// encrypted.
+func None(pgdata string) *Dir {
+	return &Dir{Path: filepath.Join(pgdata, string(Percona)), Flavor: Percona, KeyFile: &KeyFile{}, Missing: true}
+}
+
 func (d *Dir) readKeyFile() error {
-	b, err := readFile(filepath.Join(d.Path, "wal_keys"), maxKeyFile)
+	b, err := readFile(d.keyFilePath(), maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.Missing = true
 		d.KeyFile = &KeyFile{}
@@ -136,6 +142,8 @@ func (d *Dir) readProviders() {
 		d.providersErr = fmt.Errorf("1664_providers: %w", err)
 	}
 }
+
+func (d *Dir) keyFilePath() string { return filepath.Join(d.Path, "wal_keys") }
 
 // Provider is the provider that holds the principal key of wal_keys.
 func (d *Dir) Provider() (Provider, error) {

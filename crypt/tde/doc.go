@@ -1,7 +1,7 @@
 // Package tde reads the WAL keys of clusters that run pg_tde (Percona) or
 // open_pg_tde, and encrypts and decrypts their WAL segments, byte for byte as
 // the server does. It does no more than that: whether a decrypted segment is
-// sound WAL is for package wal to say; Keys.Diagnose then names the cause.
+// sound WAL is for package wal to say; Cipher.Diagnose then names the cause.
 //
 //	Open(directory) -> Keys (+ principal key from a Fetch) -> Cipher of one segment -> XOR
 //

@@ -11,7 +11,7 @@ var (
 	ErrOverlap     = errors.New("key ranges overlap")                      // pg_tde itself cannot read such WAL back
 	ErrAmbiguous   = errors.New("two key directories")                     // pg_tde and open_pg_tde side by side
 	ErrProvider    = errors.New("key provider not usable")                 // unknown, deleted, or with bad options
-	ErrNotWAL      = errors.New("segment does not fit the cluster's keys") // see Keys.Diagnose
+	ErrMismatch    = errors.New("segment does not fit the cluster's keys") // see Cipher.Diagnose
 )
 
 // hinted adds what an operator can do.

@@ -47,7 +47,7 @@ func (k *Keys) cipher(ctx context.Context, seg wal.Segment) (*Cipher, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cipher{seg: seg, source: Source{Flavor: k.dir.Flavor, Spans: spans}}
+	c := &Cipher{keys: k, seg: seg, source: Source{Flavor: k.dir.Flavor, Spans: spans}}
 	if h := k.dir.KeyFile.Header; h != nil {
 		c.source.Version, c.source.Principal = h.Version, h.KeyName
 	}
