@@ -91,7 +91,7 @@ func UnwrapKey(principal Key, w Wrap, archive, epoch ID) (Key, error) {
 	if err != nil {
 		return Key{}, ErrUnwrap
 	}
-	return Key{&key}, nil
+	return hold(key), nil
 }
 
 // Check reports, as ErrWrap, a wrap that no writer makes. Kinds other than
