@@ -80,9 +80,11 @@ func try(t *testing.T, ctx context.Context, args ...string) (code int, stdout, s
 	t.Helper()
 	var out, errs bytes.Buffer
 	p := Program{
-		Name:    "prog",
-		Usage:   "do things",
-		Failure: func(command string) int { return map[string]int{"": 10, "verify": 2, "keys": 4, "keys rotate": 5}[command] },
+		Name:  "prog",
+		Usage: "do things",
+		Failure: func(command string) int {
+			return map[string]int{"": 10, "verify": 2, "keys": 4, "keys rotate": 5}[command]
+		},
 		Commands: []*cli.Command{
 			{Name: "verify", Flags: append(ConfigFlags(), JSONFlag()), Action: func(c *cli.Context) error {
 				a := ConfigFromFlags(c)

@@ -1,0 +1,59 @@
+# make build   the two programs, static, into bin/
+# make demo    what they do, shown on recorded WAL; needs nothing but Go
+# make test    everything that must hold; installs PostgreSQL if it is missing
+# make lint    gofmt, vet, staticcheck
+# make fuzz    every fuzz target, FUZZTIME each
+# make bench   every benchmark
+# make cover   coverage of all tests, by function
+
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -ec
+
+# The first keeps modules out that only tests of dependencies need, the second
+# the manual page writer of the CLI library.
+TAGS     = disable_grpc_modules,urfave_cli_no_docs
+VERSION  = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  = -s -w -X walarchive/cmd/internal/command.version=$(VERSION)
+FUZZTIME = 3s
+GO       = go
+
+.PHONY: build demo test lint fuzz bench cover install clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/walarchive ./cmd/walrestore
+
+demo: build
+	$(GO) run ./cmd/internal/demo -bin bin
+
+# The run with the tag integration has all other tests in it too.
+test: lint install
+	$(GO) test -race -tags $(TAGS),integration -timeout 20m -json ./... | $(GO) run ./cmd/internal/testenv/noskip
+	$(MAKE) --no-print-directory fuzz
+
+# govulncheck is run where it is installed: it needs its vulnerability database
+# from the network, so it is no tool of this module.
+lint:
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
+	$(GO) vet -tags $(TAGS),integration ./...
+	$(GO) tool staticcheck -tags $(TAGS),integration ./...
+	@if command -v govulncheck >/dev/null; then govulncheck ./...; fi
+
+# go test fuzzes one target at a time.
+fuzz:
+	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*:func | |' | sort | while read -r dir target; do \
+		echo "fuzz $$dir $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir </dev/null >fuzz.out || { cat fuzz.out; exit 1; }; \
+	done; rm -f fuzz.out
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover:
+	$(GO) test -coverpkg ./... -coverprofile cover.out ./...
+	$(GO) tool cover -func cover.out
+
+install:
+	@cmd/internal/testenv/install.sh
+
+clean:
+	rm -rf bin cover.out fuzz.out
