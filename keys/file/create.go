@@ -27,6 +27,9 @@ func (p *Provider) Create(ctx context.Context, name string) (crypt.Key, error) {
 }
 
 func (p *Provider) create(ctx context.Context, name string) (crypt.Key, error) {
+	if err := ctx.Err(); err != nil {
+		return crypt.Key{}, err
+	}
 	if err := checkName(name); err != nil {
 		return crypt.Key{}, err
 	}

@@ -114,8 +114,10 @@ func (p *Provider) advice(err error) string {
 		return "the user that runs this command must be able to read " + p.path
 	case errors.Is(err, keys.ErrNoKey):
 		return "is this the right keyring? after a rotation the file must be brought to this host"
-	case errors.Is(err, keys.ErrBadKeyring):
-		return fmt.Sprintf("a keyring consists of records of %d bytes; bring a sound copy of %s", recordSize, p.path)
+	case errors.Is(err, keys.ErrBadKey), errors.Is(err, keys.ErrBadKeyring):
+		return fmt.Sprintf("is %s a keyring, of records of %d bytes? if so, bring a sound copy", p.path, recordSize)
+	case errors.Is(err, keys.ErrName):
+		return "set another name for the principal key"
 	case errors.Is(err, errExposed):
 		return "chmod 0600 " + p.path
 	case errors.Is(err, keys.ErrKeyExists):
