@@ -121,6 +121,36 @@ func TestParseControlRefuses(t *testing.T) {
 	}
 }
 
+// Every field by its place, with a value of its own: a server at rest has
+// zeros in many of them.
+func TestParseControlFields(t *testing.T) {
+	got, err := wal.ParseControl(unlikely(controlFile(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := wal.Control{
+		SystemID: 0x0102030405060708, ControlVersion: 1700, CatalogVersion: 0x11, State: wal.StateArchiveRecovery,
+		Checkpoint: 0x2122232425262728, Redo: 0x3132333435363738, CheckpointTimeline: 0x41,
+		MinRecovery: wal.Location{Timeline: 0x61, LSN: 0x5152535455565758},
+		BlockSize:   4096, WALBlockSize: 16384, SegmentSize: 32 << 20, ChecksumVersion: 0,
+	}
+	if got != want {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+// unlikely gives a control file other values in every field that we read.
+func unlikely(b []byte) []byte {
+	b = bytes.Clone(b)
+	for off, v := range map[int]uint64{0: 0x0102030405060708, 32: 0x2122232425262728, 40: 0x3132333435363738, 136: 0x5152535455565758} {
+		binary.LittleEndian.PutUint64(b[off:], v)
+	}
+	for off, v := range map[int]uint32{12: 0x11, 16: 5, 48: 0x41, 144: 0x61, 216: 4096, 224: 16384, 228: 32 << 20, 252: 0} {
+		binary.LittleEndian.PutUint32(b[off:], v)
+	}
+	return resealed(b)
+}
+
 func TestControlNeedsNoPadding(t *testing.T) {
 	good := controlFile(t)
 	if _, err := wal.ParseControl(good[:292]); err != nil {
@@ -155,9 +185,13 @@ func patched(b []byte, off int, v uint32) []byte {
 	return b
 }
 
-// resealed gives a version 1700 file the CRC of its content.
+// resealed gives a control file the CRC of its content.
 func resealed(b []byte) []byte {
-	return patched(b, 288, crc32.Checksum(b[:288], crc32.MakeTable(crc32.Castagnoli)))
+	crcAt := 288
+	if binary.LittleEndian.Uint32(b[8:]) == 1800 {
+		crcAt = 292
+	}
+	return patched(b, crcAt, crc32.Checksum(b[:crcAt], crc32.MakeTable(crc32.Castagnoli)))
 }
 
 func FuzzParseControl(f *testing.F) {

@@ -97,7 +97,7 @@ func TestTreeRefusesDisagreement(t *testing.T) {
 		want error
 	}{
 		{"another fork of a known timeline", history(2, left(1, 0x501)), wal.ErrFork},
-		{"another parent", history(5, left(1, 0x500), left(3, 0x900)), wal.ErrFork},
+		{"another parent", history(5, left(1, 0x300), left(3, 0x900)), wal.ErrFork},
 		{"an ancestor without its parent", history(6, left(2, 0xA00)), wal.ErrFork},
 		{"an ancestor forked elsewhere", history(6, left(1, 0x400), left(2, 0xA00)), wal.ErrFork},
 		{"a family of its own", history(7, left(6, 0x100)), nil},
