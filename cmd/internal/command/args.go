@@ -20,9 +20,13 @@ func permute(flags []cli.Flag, commands []*cli.Command, args []string) []string 
 			rest, args = append(rest, args...), nil
 		case len(arg) > 1 && arg[0] == '-':
 			front = append(front, arg)
-			if len(args) > 0 && wantsValue(flags, arg) {
-				front, args = append(front, args[0]), args[1:]
+			if !wantsValue(flags, arg) {
+				continue
 			}
+			if len(args) == 0 {
+				return front // the parser says what is missing
+			}
+			front, args = append(front, args[0]), args[1:]
 		default:
 			if c := find(commands, arg); c != nil && len(rest) == 0 {
 				return append(append(front, arg), permute(c.Flags, c.Subcommands, args)...)
@@ -42,7 +46,7 @@ func find(commands []*cli.Command, name string) *cli.Command {
 }
 
 // wantsValue reports whether the flag arg, -name or --name, takes the next
-// argument for its value.
+// argument for its value; -name=value has it already.
 func wantsValue(flags []cli.Flag, arg string) bool {
 	name := strings.TrimPrefix(arg[1:], "-")
 	for _, f := range flags {

@@ -60,7 +60,7 @@ func TestPermute(t *testing.T) {
 		{"below a command", "keys rotate --to x", "keys rotate --to x --"},
 		{"argument like a command", "get get", "get -- get"},
 		{"unknown flag", "get A --what B", "get --what -- A B"},
-		{"value missing", "get A --to", "get --to -- A"},
+		{"value missing", "get A --to", "get --to"},
 		{"end of flags", "get -- --to x", "get -- --to x"},
 		{"lone dash", "get - A", "get -- - A"},
 		{"unknown command", "gte A --to x", "--to -- gte A x"},

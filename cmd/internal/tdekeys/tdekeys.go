@@ -1,0 +1,67 @@
+// Package tdekeys fetches the principal keys of servers that run pg_tde from
+// the key services that those servers are configured with.
+package tdekeys
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"walarchive/crypt"
+	"walarchive/crypt/tde"
+	"walarchive/keys/all"
+)
+
+// Fetch fetches keys for the server whose data directory is pgdata: relative
+// paths in its provider options count from there. moved rewrites prefixes of
+// absolute paths for hosts on which files lie elsewhere than on the server.
+func Fetch(pgdata string, moved map[string]string) tde.Fetch {
+	return func(ctx context.Context, p tde.Provider, name string) (crypt.Key, error) {
+		o, err := p.Options()
+		if err != nil {
+			return crypt.Key{}, err
+		}
+		options, err := settings(o.MapPaths(func(path string) string { return locate(pgdata, moved, path) }))
+		if err != nil {
+			return crypt.Key{}, err
+		}
+		provider, err := all.Open(options)
+		if err != nil {
+			return crypt.Key{}, err
+		}
+		return provider.Key(ctx, name)
+	}
+}
+
+// settings turns the options of a server's provider into those of ours.
+func settings(o tde.Options) (map[string]string, error) {
+	if f, ok := o.(tde.FileOptions); ok {
+		return map[string]string{"type": "file", "path": f.Path}, nil
+	}
+	return nil, fmt.Errorf("%w: only keyring files can be read", tde.ErrProvider)
+}
+
+// locate says where on this host the file is that the server knows as path.
+// Of several prefixes that match, the longest counts.
+func locate(pgdata string, moved map[string]string, path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(pgdata, path)
+	}
+	best := ""
+	for from := range moved {
+		if under(path, from) && len(from) > len(best) {
+			best = from
+		}
+	}
+	if best == "" {
+		return path
+	}
+	return filepath.Join(moved[best], strings.TrimPrefix(path, best))
+}
+
+// under reports whether path is dir or lies below it.
+func under(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/' || strings.HasSuffix(dir, "/"))
+}
