@@ -212,11 +212,15 @@ func (c *Chain) Open() Epoch { return c.epochs[len(c.epochs)-1] }
 // Retired reports whether a principal key was retired.
 func (c *Chain) Retired(r Ref) bool { return c.retired[r] }
 
-// ErrUnknownEpoch says that an object names an epoch that the chain has not.
-var ErrUnknownEpoch = errors.New("sealed under an epoch that the key chain does not know")
+// ErrUnknownEpoch says that a principal key of ours proves an epoch that the
+// chain does not have: the chain has lost entries, or has not been read far
+// enough.
+var ErrUnknownEpoch = errors.New("sealed under an epoch that the key chain does not have")
 
-// Epoch finds the epoch with that id. The wraps come from an object's header
-// and help when the chain's own can no longer be unwrapped.
+// Epoch finds the epoch with that id. The wraps come from an object's header:
+// they help when the chain's own can no longer be unwrapped, and tell an epoch
+// that the chain lost (ErrUnknownEpoch) from one that never was
+// (*WrongKeyError).
 func (c *Chain) Epoch(ctx context.Context, id crypt.ID, wraps []crypt.Wrap) (Epoch, error) {
 	for i := range c.epochs {
 		if c.epochs[i].id != id {
@@ -232,6 +236,9 @@ func (c *Chain) Epoch(ctx context.Context, id crypt.ID, wraps []crypt.Wrap) (Epo
 		}
 		c.epochs[i].key = k
 		return c.epochs[i], nil
+	}
+	if _, err := c.ring.unwrap(ctx, wraps, c.archive, id); err != nil {
+		return Epoch{}, err
 	}
 	return Epoch{}, fmt.Errorf("epoch %v: %w", id, ErrUnknownEpoch)
 }

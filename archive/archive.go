@@ -1,0 +1,252 @@
+package archive
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"walarchive/archive/wal"
+	"walarchive/crypt/seal"
+	"walarchive/crypt/tde"
+	"walarchive/keys"
+	"walarchive/storage"
+)
+
+// Options are an archive's settings. The zero value is good.
+type Options struct {
+	Codec   seal.Codec   // of new segments; zero is the default codec
+	Workers int          // sealing and opening in parallel; 0 is one per processor
+	Anchor  *keys.Anchor // which archive it must be, when known
+	Log     *slog.Logger // nil discards
+
+	// TDE fetches pg_tde's own principal keys.
+	TDE tde.Fetch
+	// RequireEncryptedRestore refuses to write a segment in plaintext for a
+	// server with pg_tde when the source had it encrypted.
+	RequireEncryptedRestore bool
+
+	Rand io.Reader        // nil is crypto/rand
+	Now  func() time.Time // nil is time.Now
+	Host string           // this host's name, a note in what is written
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Archive is one cluster's archive. Its methods may be called concurrently.
+type Archive struct {
+	bucket storage.Bucket
+	ring   *keys.Ring
+	Options
+
+	mu           sync.Mutex // guards what follows
+	chain        *keys.Chain
+	incarnations []Incarnation
+}
+
+// Open reads the key chain of the archive in b, which holds one cluster's
+// objects and nothing else (storage.WithPrefix). It needs the principal key of
+// the open epoch. No archive gives ErrNoArchive.
+func Open(ctx context.Context, b storage.Bucket, ring *keys.Ring, o Options) (*Archive, error) {
+	a := &Archive{bucket: b, ring: ring, Options: o.withDefaults()}
+	entries, err := a.readEntries(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, a.noArchive(ctx)
+	}
+	chain, err := keys.ReadChain(ctx, ring, entries, o.Anchor)
+	if err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	if err := a.adopt(chain); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// noArchive tells an archive that was never made from one that lost its keys.
+func (a *Archive) noArchive(ctx context.Context) error {
+	for info, err := range a.bucket.List(ctx, "", "") {
+		if err != nil {
+			return err
+		}
+		err := fmt.Errorf("%w: objects such as %s are there, but no key chain", ErrNoArchive, info.Name)
+		return advise(err, "the objects under keys/ are gone: restore them from a copy of the bucket")
+	}
+	return advise(ErrNoArchive, "run walarchive init once for each cluster, or check storage.url and cluster.name")
+}
+
+// readEntries reads the stored key-chain entries from number n on.
+func (a *Archive) readEntries(ctx context.Context, n int) ([][]byte, error) {
+	var entries [][]byte
+	after := ""
+	if n > 1 {
+		after = chainObject(n - 1)
+	}
+	for info, err := range a.bucket.List(ctx, chainPrefix, after) {
+		if err != nil {
+			return nil, fmt.Errorf("list the key chain: %w", err)
+		}
+		if want := chainObject(n + len(entries)); info.Name != want {
+			err := fmt.Errorf("%s instead of %s: %w", info.Name, want, keys.ErrChain)
+			return nil, advise(err, "an entry is missing or does not belong there; restore keys/ from a copy of the bucket")
+		}
+		b, err := storage.ReadAll(ctx, a.bucket, info.Name, keys.MaxEntrySize)
+		if err != nil {
+			return nil, fmt.Errorf("read the key chain: %w", err)
+		}
+		entries = append(entries, b)
+	}
+	return entries, nil
+}
+
+// adopt takes a verified chain as the archive's.
+func (a *Archive) adopt(chain *keys.Chain) error {
+	incs, err := readIncarnations(chain)
+	if err != nil {
+		return err
+	}
+	a.chain, a.incarnations = chain, incs
+	return nil
+}
+
+// Refresh reads key-chain entries that others have added since.
+func (a *Archive) Refresh(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.refresh(ctx)
+}
+
+func (a *Archive) refresh(ctx context.Context) error {
+	entries, err := a.readEntries(ctx, a.chain.Len()+1)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	if err := a.chain.Extend(ctx, entries...); err != nil {
+		return err
+	}
+	return a.adopt(a.chain)
+}
+
+// appendTries bounds how often an append starts anew because another writer
+// took the number.
+const appendTries = 10
+
+// append adds to the key chain what decide makes of its newest state. When
+// another writer was faster, it reads that entry and decides again. decide
+// gives no entry when there is nothing left to do.
+func (a *Archive) append(ctx context.Context, decide func(c *keys.Chain, s keys.Stamp) ([]byte, error)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for range appendTries {
+		if err := a.refresh(ctx); err != nil {
+			return err
+		}
+		entry, err := decide(a.chain, a.stamp())
+		if err != nil || entry == nil {
+			return err
+		}
+		err = a.put(ctx, chainObject(a.chain.Len()+1), entry)
+		if err == nil || errors.Is(err, storage.ErrExist) {
+			continue // read back what stands there now, and decide on it
+		}
+		return err
+	}
+	return errors.New("the key chain kept changing under this command")
+}
+
+func (a *Archive) put(ctx context.Context, name string, b []byte) error {
+	return a.bucket.Put(ctx, name, newBody(b))
+}
+
+func (a *Archive) stamp() keys.Stamp {
+	return keys.Stamp{Time: a.Now().UTC().Truncate(time.Microsecond), Host: a.Host}
+}
+
+// RotatePrincipal makes to the principal key of the archive: a new epoch
+// begins under it, and the epoch open until now is wrapped with it as well.
+// Nothing that is stored changes. It does nothing if the open epoch is under
+// to already.
+func (a *Archive) RotatePrincipal(ctx context.Context, to keys.Ref) error {
+	return a.append(ctx, func(c *keys.Chain, s keys.Stamp) ([]byte, error) {
+		for _, w := range c.Open().Wraps() {
+			if (keys.Ref{Provider: w.Provider, Key: w.Key}) == to {
+				return nil, nil
+			}
+		}
+		return c.Rotate(ctx, a.Rand, to, s)
+	})
+}
+
+// Chain lists the entries of the key chain, oldest first.
+func (a *Archive) Chain() []keys.Entry {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.chain.Entries()
+}
+
+// Epochs lists the epochs, oldest first.
+func (a *Archive) Epochs() []keys.Epoch {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.chain.Epochs()
+}
+
+// Anchor identifies the archive.
+func (a *Archive) Anchor() keys.Anchor {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.chain.Anchor()
+}
+
+// checkTip compares the newest key-chain entry that an object's writer had
+// seen with those that are there now.
+func (a *Archive) checkTip(ctx context.Context, t ChainTip) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.chain.Len() < t.Number {
+		if err := a.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	if got, ok := a.chain.Digest(t.Number); !ok || got != t.Digest {
+		err := fmt.Errorf("%w: entry %d, which an object names, is not there as it was", ErrRolledBack, t.Number)
+		return advise(err, "restore the objects under keys/ from a copy of the bucket; somebody removed or replaced them")
+	}
+	return nil
+}
+
+// incarnation finds the incarnation whose WAL says id.
+func (a *Archive) incarnation(id wal.Identity) (Incarnation, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := len(a.incarnations) - 1; i >= 0; i-- {
+		if a.incarnations[i].Identity == id {
+			return a.incarnations[i], nil
+		}
+	}
+	var known []string
+	for _, inc := range a.incarnations {
+		known = append(known, describe(inc.Identity))
+	}
+	err := fmt.Errorf("%w: this server is %s, the archive holds %s", ErrForeign, describe(id), strings.Join(known, "; "))
+	return Incarnation{}, advise(err, "check storage.url and cluster.name; after pg_upgrade or initdb run walarchive init --next")
+}

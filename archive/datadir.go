@@ -1,0 +1,148 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"walarchive/archive/wal"
+	"walarchive/crypt/tde"
+)
+
+// DataDir is a server's data directory: the one whose WAL is pushed, or that
+// restored WAL is for.
+type DataDir struct {
+	Path    string // absolute
+	Major   int    // from PG_VERSION
+	Control wal.Control
+}
+
+// FindDataDir finds the data directory that a command is about: setting if
+// given; else, when file (the command's PATH or DEST) is absolute, the parent
+// of its pg_wal, symbolic links unresolved as PostgreSQL forms such paths;
+// else cwd, where PostgreSQL runs its commands. The result holds PG_VERSION
+// and a sound global/pg_control, or the error wraps ErrDataDir.
+func FindDataDir(setting, file, cwd string) (*DataDir, error) {
+	switch {
+	case setting != "":
+		return OpenDataDir(setting)
+	case filepath.IsAbs(file):
+		if dir := filepath.Dir(filepath.Clean(file)); filepath.Base(dir) == "pg_wal" {
+			return OpenDataDir(filepath.Dir(dir))
+		}
+	}
+	return OpenDataDir(cwd)
+}
+
+// OpenDataDir reads what identifies the data directory at path.
+func OpenDataDir(path string) (*DataDir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &DataDir{Path: path}
+	if err := d.read(); err != nil {
+		err = fmt.Errorf("%s: %w: %w", path, ErrDataDir, err)
+		return nil, advise(err, "set cluster.pgdata, or run the command in the data directory as PostgreSQL does")
+	}
+	return d, nil
+}
+
+func (d *DataDir) read() error {
+	version, err := os.ReadFile(filepath.Join(d.Path, "PG_VERSION"))
+	if err != nil {
+		return err
+	}
+	if d.Major, err = strconv.Atoi(strings.TrimSpace(string(version))); err != nil {
+		return fmt.Errorf("PG_VERSION: %w", err)
+	}
+	d.Control, err = readControl(filepath.Join(d.Path, "global", "pg_control"))
+	return err
+}
+
+// readControl reads a control file, again if a running server was just
+// writing it.
+func readControl(path string) (wal.Control, error) {
+	for tries := 1; ; tries++ {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return wal.Control{}, err
+		}
+		c, err := wal.ParseControl(b)
+		if !errors.Is(err, wal.ErrControlCRC) || tries == 10 {
+			return c, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// Identity is what the pages of this server's WAL say.
+func (d *DataDir) Identity() wal.Identity {
+	return wal.Identity{SystemID: d.Control.SystemID, Major: d.Major, SegmentSize: d.Control.SegmentSize}
+}
+
+// Resolve makes the path of a command absolute: PostgreSQL gives it relative
+// to the data directory.
+func (d *DataDir) Resolve(file string) string {
+	if filepath.IsAbs(file) {
+		return filepath.Clean(file)
+	}
+	return filepath.Join(d.Path, file)
+}
+
+// histories reads the history files that lie in pg_wal. One that is being
+// written or is damaged is passed over: it proves nothing.
+func (d *DataDir) histories() ([]wal.History, error) {
+	files, err := filepath.Glob(filepath.Join(d.Path, "pg_wal", "????????.history"))
+	if err != nil {
+		return nil, err
+	}
+	var hs []wal.History
+	for _, f := range files {
+		name, err := wal.ParseName(filepath.Base(f), d.Control.SegmentSize)
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile(f)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h, err := wal.ParseHistory(name.Segment.Timeline, b); err == nil {
+			hs = append(hs, h)
+		}
+	}
+	return hs, nil
+}
+
+// walKeys are the WAL keys of the directory's pg_tde. A server without it has
+// none, and its segments are plaintext.
+func (d *DataDir) walKeys(fetch tde.Fetch) (*tde.Keys, error) {
+	path, found, err := tde.Find(d.Path)
+	if err != nil {
+		return nil, err
+	}
+	dir := tde.None(d.Path)
+	if found {
+		if dir, err = tde.Open(path); err != nil {
+			return nil, err
+		}
+	}
+	return tde.NewKeys(dir, fetch), nil
+}
+
+// cipher encrypts and decrypts one segment with the directory's WAL keys.
+func (d *DataDir) cipher(ctx context.Context, fetch tde.Fetch, seg wal.Segment) (*tde.Cipher, error) {
+	k, err := d.walKeys(fetch)
+	if err != nil {
+		return nil, err
+	}
+	return k.Cipher(ctx, seg)
+}

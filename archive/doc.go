@@ -1,0 +1,27 @@
+// Package archive keeps the WAL of a PostgreSQL cluster in a bucket: what
+// walarchive push and walrestore get do, and the checks that say whether a
+// recovery will work.
+//
+// Bytes flow one way through it:
+//
+//	push  segment file -> decrypt (pg_tde) -> scan, canonical form -> seal -> bucket
+//	get   bucket -> open -> check -> encrypt (pg_tde) -> segment file
+//
+// An Archive is made by Init, opened by Open, and belongs to one cluster. Its
+// objects are written once and never replaced; their names are formed in
+// layout.go alone:
+//
+//	cluster.json                                       a hint for people, never trusted
+//	keys/NNNNNNNN                                      key chain (package keys)
+//	wal/<incarnation>/<timeline>/<log>/<segment>       sealed segment, or <segment>.partial
+//	wal/<incarnation>/<timeline>/<name>                sealed .history or .backup file
+//	quarantine/<incarnation>/<timeline>/<name>.<n>     sealed bytes of a file that was not accepted
+//	damaged/<object>.<n>                               an object moved away by repair, and its .record
+//
+// An incarnation is one (system identifier, PostgreSQL major version, segment
+// size). The first is opened by Init, further ones by Init with Next after
+// pg_upgrade, initdb or a change of the segment size.
+//
+// Facts about a segment, all a planner needs to know without reading it, lie
+// in the first frame of its object: see Facts.
+package archive

@@ -1,0 +1,201 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"walarchive/archive/wal"
+	"walarchive/keys"
+)
+
+// Info describes an archive: what a person asks first.
+type Info struct {
+	Anchor       keys.Anchor       `json:"anchor"`
+	Incarnations []IncarnationInfo `json:"incarnations"`
+	Epochs       []EpochInfo       `json:"epochs"`
+	Quarantined  []string          `json:"quarantined,omitempty"`
+	Damaged      []string          `json:"damaged,omitempty"`
+}
+
+// IncarnationInfo describes one incarnation.
+type IncarnationInfo struct {
+	Number      int            `json:"number"`
+	SystemID    uint64         `json:"system_id,string"`
+	Major       int            `json:"postgresql"`
+	SegmentSize int64          `json:"segment_size"` // bytes
+	Timelines   []TimelineInfo `json:"timelines"`
+}
+
+// TimelineInfo describes one timeline's part of the archive.
+type TimelineInfo struct {
+	Timeline   wal.Timeline `json:"timeline"`
+	Parent     wal.Timeline `json:"parent,omitempty"`
+	Begin      wal.LSN      `json:"begin,omitempty"` // where it left its parent
+	First      string       `json:"first,omitempty"`
+	Contiguous string       `json:"contiguous,omitempty"` // the last before the first gap
+	Last       string       `json:"last,omitempty"`
+	Segments   int          `json:"segments"`
+	Partials   int          `json:"partials"`
+	Bytes      int64        `json:"bytes"` // stored
+	Gaps       []Gap        `json:"gaps,omitempty"`
+	Newest     *Newest      `json:"newest,omitempty"`
+}
+
+// Newest tells of a timeline's last segment.
+type Newest struct {
+	Segment    string         `json:"segment"`
+	Archived   time.Time      `json:"archived"`
+	Host       string         `json:"host"`
+	EndLSN     wal.LSN        `json:"end_lsn"`
+	LastCommit *wal.Timestamp `json:"last_commit,omitempty"` // the highest time of a commit or abort in it
+	Encrypted  bool           `json:"encrypted"`             // by pg_tde, on its server
+}
+
+// EpochInfo describes an epoch.
+type EpochInfo struct {
+	Number     int        `json:"number"`
+	ID         string     `json:"id"`
+	Principals []keys.Ref `json:"principals"` // that can unwrap it
+}
+
+// Info lists the archive and reads the facts of the newest segments.
+func (a *Archive) Info(ctx context.Context) (*Info, error) {
+	s, err := a.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info := &Info{Anchor: a.Anchor(), Epochs: a.epochInfo(), Damaged: s.Damaged}
+	for _, objects := range s.Quarantined {
+		info.Quarantined = append(info.Quarantined, objects...)
+	}
+	for _, inc := range s.Incarnations {
+		i := IncarnationInfo{inc.Number, inc.SystemID, inc.Major, inc.SegmentSize, []TimelineInfo{}}
+		for _, b := range s.Branches {
+			if b.Number != inc.Number {
+				continue
+			}
+			t, err := a.timelineInfo(ctx, s, b)
+			if err != nil {
+				return nil, err
+			}
+			i.Timelines = append(i.Timelines, t)
+		}
+		info.Incarnations = append(info.Incarnations, i)
+	}
+	return info, nil
+}
+
+func (a *Archive) epochInfo() []EpochInfo {
+	var es []EpochInfo
+	for _, e := range a.Epochs() {
+		i := EpochInfo{Number: e.Number, ID: e.ID().String()}
+		for _, w := range e.Wraps() {
+			i.Principals = append(i.Principals, keys.Ref{Provider: w.Provider, Key: w.Key})
+		}
+		es = append(es, i)
+	}
+	return es
+}
+
+func (a *Archive) timelineInfo(ctx context.Context, s *survey, b *branch) (TimelineInfo, error) {
+	t := TimelineInfo{Timeline: b.Timeline, Segments: len(b.Segments), Partials: len(b.Partials), Bytes: b.Bytes}
+	if h := b.History; h != nil {
+		t.Parent, t.Begin = h.Parent(), h.Begin()
+	}
+	if len(b.Segments) == 0 {
+		return t, nil
+	}
+	last := b.segment(b.Segments[len(b.Segments)-1].No)
+	t.First, t.Last, t.Contiguous = b.segment(b.Segments[0].No).String(), last.String(), last.String()
+	if n, any := s.needs(b); any {
+		t.Gaps = b.gaps(n)
+		for i := range t.Gaps {
+			t.Gaps[i].Accepted = s.accept(t.Gaps[i], nil)
+		}
+	}
+	if len(t.Gaps) > 0 {
+		t.Contiguous = ""
+		if g := t.Gaps[0].first; g.No > b.Segments[0].No {
+			t.Contiguous = b.segment(g.No - 1).String()
+		}
+	}
+	newest, err := a.newest(ctx, b, last)
+	t.Newest = newest
+	return t, err
+}
+
+func (a *Archive) newest(ctx context.Context, b *branch, seg wal.Segment) (*Newest, error) {
+	f, err := a.facts(ctx, KindSegment, walObject(b.Number, wal.Name{Kind: wal.KindSegment, Segment: seg}))
+	if err != nil {
+		return nil, err
+	}
+	if f.WAL == nil {
+		return nil, fmt.Errorf("%v: %w: no facts about its WAL", seg, ErrDamaged)
+	}
+	n := &Newest{Segment: seg.String(), Archived: f.Time, Host: f.Host, EndLSN: f.WAL.End.LSN, Encrypted: f.Source != nil}
+	if x := f.WAL.Xacts; x != nil {
+		n.LastCommit = &x.HighestTime
+	}
+	return n, nil
+}
+
+// JSON writes the description for programs.
+func (i *Info) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(i)
+}
+
+// Text writes the description for people.
+func (i *Info) Text(w io.Writer) error {
+	p := &printer{w: w}
+	p.printf("archive %v\n", i.Anchor)
+	for _, inc := range i.Incarnations {
+		p.printf("incarnation %d: system identifier %d, PostgreSQL %d, segments of %s\n",
+			inc.Number, inc.SystemID, inc.Major, mebibytes(inc.SegmentSize))
+		for _, t := range inc.Timelines {
+			t.text(p)
+		}
+	}
+	for _, e := range i.Epochs {
+		p.printf("epoch %d (%s): opens with %v\n", e.Number, e.ID, e.Principals)
+	}
+	for _, q := range i.Quarantined {
+		p.printf("QUARANTINED: %s\n", q)
+	}
+	for _, d := range i.Damaged {
+		p.printf("DAMAGED, moved away: %s\n", d)
+	}
+	return p.err
+}
+
+func (t *TimelineInfo) text(p *printer) {
+	p.printf("  timeline %v: %d segments", t.Timeline, t.Segments)
+	if t.Parent != 0 {
+		p.printf(", left timeline %v at %v", t.Parent, t.Begin)
+	}
+	if t.Segments > 0 {
+		p.printf(", %s to %s", t.First, t.Last)
+	}
+	if t.Partials > 0 {
+		p.printf(", %d partial", t.Partials)
+	}
+	p.printf(", %d bytes stored\n", t.Bytes)
+	for _, g := range t.Gaps {
+		if g.Accepted != "" {
+			p.printf("    gap %v: %s\n", g, g.Accepted)
+		} else {
+			p.printf("    GAP %v\n", g)
+		}
+	}
+	if n := t.Newest; n != nil {
+		p.printf("    newest segment %s, WAL up to %v, archived %s by %s", n.Segment, n.EndLSN, n.Archived.Format(time.RFC3339), n.Host)
+		if n.LastCommit != nil {
+			p.printf(", last commit %v", *n.LastCommit)
+		}
+		p.printf("\n")
+	}
+}

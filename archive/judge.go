@@ -1,0 +1,104 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"walarchive/archive/wal"
+)
+
+// judge decides whether what a reading found may be stored, under which name,
+// and what proves where its WAL ends.
+func (p *push) judge(ctx context.Context, s *segmentFile, r *reading) (wal.Name, Proof, error) {
+	switch r.End.Kind {
+	case wal.EndFull:
+		return p.name, ProofFull, nil
+	case wal.EndSwitch:
+		return p.name, ProofSwitch, nil
+	}
+	if r.End.LSN <= p.name.Segment.Start() {
+		return p.name, "", p.refuse(s, r) // no WAL of this name in it at all
+	}
+	left, err := p.forksIn(ctx, p.name.Segment)
+	if err != nil {
+		return p.name, "", err
+	}
+	for _, at := range left {
+		switch end := onPageStart(r.End.LSN); {
+		case p.name.Kind == wal.KindPartial && end >= at:
+			return p.name, ProofHistory, nil
+		case p.name.Kind == wal.KindSegment && end == at:
+			return wal.Name{Kind: wal.KindPartial, Segment: p.name.Segment}, ProofHistory, nil
+		}
+	}
+	if p.name.Kind == wal.KindPartial {
+		return p.name, ProofNone, nil
+	}
+	return p.name, "", p.refuse(s, r)
+}
+
+// onPageStart takes an LSN just behind a page header for the page's own: WAL
+// that fills a page ends at the next page's start, while the next record would
+// begin behind its header.
+func onPageStart(lsn wal.LSN) wal.LSN {
+	if in := lsn % wal.PageSize; in == wal.ShortHeaderSize || in == wal.LongHeaderSize {
+		return lsn - in
+	}
+	return lsn
+}
+
+// refuse says why a segment is not sound WAL.
+func (p *push) refuse(s *segmentFile, r *reading) error {
+	cause := r.End.Cause
+	if e := s.diagnose(r.End); e != nil {
+		cause = e
+	}
+	err := fmt.Errorf("%w: %w", ErrInvalid, cause)
+	var h interface{ Hint() string }
+	if errors.As(cause, &h) {
+		return err
+	}
+	return advise(err, "%s", badFileHint)
+}
+
+// keyTrouble tells trouble with pg_tde's keys from trouble with the archive's.
+func keyTrouble(err error) error { return fmt.Errorf("pg_tde: %w", err) }
+
+// forksIn lists where known child timelines leave the timeline of seg, as far
+// as that lies in seg or at its end.
+func (p *push) forksIn(ctx context.Context, seg wal.Segment) ([]wal.LSN, error) {
+	local, err := p.dir.histories()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := p.following(ctx, p.inc, seg.Timeline)
+	if err != nil {
+		return nil, err
+	}
+	var at []wal.LSN
+	for _, h := range append(local, stored...) {
+		if lsn, ok := h.SwitchOf(seg.Timeline); ok && lsn > seg.Start() && lsn <= seg.End() {
+			at = append(at, lsn)
+		}
+	}
+	return at, nil
+}
+
+// history finds the history of a timeline: in pg_wal, else in the archive,
+// else nil. Timeline 1 has none.
+func (p *push) history(ctx context.Context, t wal.Timeline) (*wal.History, error) {
+	if t == 1 {
+		return &wal.History{Timeline: 1}, nil
+	}
+	local, err := p.dir.histories()
+	if err != nil {
+		return nil, err
+	}
+	for i := range local {
+		if local[i].Timeline == t {
+			return &local[i], nil
+		}
+	}
+	return p.storedHistory(ctx, p.inc, t)
+}

@@ -1,0 +1,207 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"walarchive/archive/wal"
+	"walarchive/crypt"
+	"walarchive/storage"
+)
+
+// Pushed says what a push did.
+type Pushed struct {
+	Object      string   // where the file lies in the archive
+	Plain       int64    // bytes of the file
+	Sealed      int64    // bytes stored; 0 if nothing was
+	Proof       Proof    // of segments
+	Already     bool     // the same content was there before
+	Quarantined bool     // these bytes are not in the archive but under quarantine
+	Warnings    []string // for the log
+}
+
+// maxSmall bounds history and backup history files, in bytes.
+const maxSmall = 1 << 20
+
+// Push archives the WAL file at path, of the server whose data directory is d.
+// When it returns without error, the file is durable in the bucket, or was
+// there before with the same content, or lies under quarantine. The same name
+// with other content gives ErrConflict; a file that is not sound WAL of its
+// name and cluster ErrInvalid or ErrForeign; a key that cannot be had the
+// provider's error.
+func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, error) {
+	path = d.Resolve(path)
+	inc, err := a.pushInto(d.Identity())
+	if err != nil {
+		return nil, err
+	}
+	name, err := wal.ParseName(filepath.Base(path), inc.SegmentSize)
+	if err != nil {
+		return nil, advise(err, "archive_command = 'walarchive push %%p'")
+	}
+	p := &push{Archive: a, dir: d, inc: inc, path: path, name: name}
+	done, err := p.run(ctx)
+	if refused(err) {
+		if object, ok, e := a.underQuarantine(ctx, inc, name, path); e != nil {
+			return nil, errors.Join(err, e)
+		} else if ok {
+			return &Pushed{Object: object, Quarantined: true}, nil
+		}
+	}
+	return done, err
+}
+
+// refused reports whether err is about the file, so that trying again cannot
+// help and quarantine is the way out.
+func refused(err error) bool {
+	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrConflict)
+}
+
+// push is one file on its way into the archive.
+type push struct {
+	*Archive
+	dir  *DataDir
+	inc  Incarnation
+	path string
+	name wal.Name
+}
+
+func (p *push) run(ctx context.Context) (*Pushed, error) {
+	if p.name.Kind == wal.KindSegment || p.name.Kind == wal.KindPartial {
+		return p.segment(ctx)
+	}
+	return p.small(ctx)
+}
+
+// small archives a .history or .backup file.
+func (p *push) small(ctx context.Context) (*Pushed, error) {
+	b, err := readSmall(p.path)
+	if err != nil {
+		return nil, err
+	}
+	if p.name.Kind == wal.KindHistory {
+		if _, err := wal.ParseHistory(p.name.Segment.Timeline, b); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	facts := &Facts{Size: int64(len(b)), Digest: crypt.DigestBytes(b)}
+	return p.store(ctx, objectKind(p.name), walObject(p.inc.Number, p.name), facts, content{plain: b})
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(b) == 0:
+		return nil, advise(fmt.Errorf("%w: the file is empty", ErrInvalid), "%s", badFileHint)
+	case len(b) > maxSmall:
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrInvalid, maxSmall)
+	}
+	return b, nil
+}
+
+// segment archives a segment, complete or partial.
+func (p *push) segment(ctx context.Context) (*Pushed, error) {
+	history, err := p.history(ctx, p.name.Segment.Timeline)
+	if err != nil {
+		return nil, err
+	}
+	cipher, err := p.dir.cipher(ctx, p.TDE, p.name.Segment)
+	if err != nil {
+		return nil, keyTrouble(err)
+	}
+	s, err := openSegment(p.path, p.name, wal.ScanOptions{Identity: p.inc.Identity, History: history}, cipher)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	r, err := s.read(ctx, io.Discard)
+	if err != nil {
+		return nil, err
+	}
+	name, proof, err := p.judge(ctx, s, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.unchanged(); err != nil {
+		return nil, err
+	}
+	facts := &Facts{Size: s.stat.Size(), Digest: r.Digest, Proof: proof, Source: s.source(), WAL: &r.Facts}
+	done, err := p.store(ctx, objectKind(name), walObject(p.inc.Number, name), facts, s.content(ctx, r))
+	if errors.Is(err, ErrConflict) && name.Kind == wal.KindPartial {
+		done, err = p.anotherPartial(ctx, name, facts, s.content(ctx, r))
+	}
+	if err == nil && name != p.name {
+		done.Warnings = append(done.Warnings, fmt.Sprintf("%v ends where a known history ends timeline %v: stored as %v", p.name, name.Segment.Timeline, name))
+	}
+	if err == nil && proof == ProofNone {
+		done.Warnings = append(done.Warnings, "no history file proves where the WAL of this partial segment ends")
+	}
+	return done, err
+}
+
+// anotherPartial stores a .partial whose name is taken by a different one: two
+// standbys were promoted from one timeline, and PostgreSQL must not be kept
+// from archiving on.
+func (p *push) anotherPartial(ctx context.Context, name wal.Name, facts *Facts, c content) (*Pushed, error) {
+	const enough = 100
+	first := walObject(p.inc.Number, name)
+	for nth := 1; ; nth++ {
+		object := anotherPartial(first, facts.WAL.End.LSN, nth)
+		done, err := p.store(ctx, KindPartial, object, facts, c)
+		if errors.Is(err, ErrConflict) && nth < enough {
+			continue
+		}
+		if err == nil {
+			done.Warnings = append(done.Warnings, fmt.Sprintf("another %v is archived already: stored as %s", name, filepath.Base(object)))
+		}
+		return done, err
+	}
+}
+
+// store seals c and puts it under object. If the name is taken, by the same
+// content, that is success.
+func (p *push) store(ctx context.Context, kind Kind, object string, facts *Facts, c content) (*Pushed, error) {
+	facts.SystemID = p.inc.SystemID
+	b, err := p.seal(kind, object, facts, c)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	done := &Pushed{Object: object, Plain: facts.Size, Proof: facts.Proof}
+	err = p.bucket.Put(ctx, object, b)
+	if errors.Is(err, storage.ErrExist) {
+		done.Already = true
+		return done, p.settle(ctx, kind, object, facts)
+	}
+	done.Sealed = b.sealed()
+	return done, err
+}
+
+// settle decides about a name that is taken: nil if by the same content.
+func (a *Archive) settle(ctx context.Context, kind Kind, object string, want *Facts) error {
+	have, err := a.completeFacts(ctx, kind, object)
+	if errors.Is(err, ErrDamaged) {
+		return advise(err, "nothing is lost: run walarchive repair %s with a credential that may delete; the next push stores it", object)
+	}
+	if err != nil {
+		return fmt.Errorf("the name is taken, and whether by the same content cannot be told: %w", err)
+	}
+	if have.Digest == want.Digest && have.SystemID == want.SystemID {
+		return nil
+	}
+	err = fmt.Errorf("%w: stored is %v of system %d, written by %q at %s; this is %v of system %d", ErrConflict,
+		have.Digest, have.SystemID, have.Host, have.Time.Format("2006-01-02 15:04:05Z"), want.Digest, want.SystemID)
+	return advise(err, "do two primaries archive to one place, or was a clone or an old backup started with archiving on? "+
+		"Give it an archive of its own (cluster.name); to keep these bytes and go on: walarchive quarantine SEGMENT --reason TEXT")
+}

@@ -1,0 +1,142 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"walarchive/archive/wal"
+	"walarchive/crypt"
+	"walarchive/storage"
+)
+
+// Repair moves the object called name, the name of a WAL file or of an object,
+// to damaged/ and records that, so that the next push can store the file anew.
+// Only an object that does not authenticate is moved. It returns the object's
+// new name.
+func (a *Archive) Repair(ctx context.Context, name string) (string, error) {
+	object, kind, err := a.locate(name)
+	if err != nil {
+		return "", err
+	}
+	cause := a.readThrough(ctx, kind, object)
+	if !errors.Is(cause, ErrDamaged) {
+		if cause == nil {
+			cause = fmt.Errorf("%s is sound: every byte authenticates", object)
+		}
+		return "", fmt.Errorf("nothing was moved: %w", cause)
+	}
+	moved, err := a.firstFree(ctx, func(nth int) string { return damagedObject(object, nth) })
+	if err != nil {
+		return "", err
+	}
+	if err := a.copyObject(ctx, object, moved); err != nil {
+		return "", err
+	}
+	record := &Facts{Digest: crypt.DigestBytes(nil), Reason: cause.Error()}
+	if err := a.putSealed(ctx, KindRepair, moved+".record", record, content{}); err != nil {
+		return "", err
+	}
+	if err := a.bucket.Delete(ctx, object); err != nil {
+		return "", advise(fmt.Errorf("%s is copied to %s, but stays: %w", object, moved, err), "repair needs a credential that may delete")
+	}
+	return moved, nil
+}
+
+// locate finds which object a person means: a WAL file of the open
+// incarnation, or an object by its own name.
+func (a *Archive) locate(name string) (string, Kind, error) {
+	incs := a.Incarnations()
+	for _, inc := range incs {
+		if s, ok := parseWALObject(name, inc.SegmentSize); ok && s.Incarnation == inc.Number {
+			return name, objectKind(s.Name), nil
+		}
+		if _, ok := parseQuarantine(name, inc); ok {
+			return name, KindQuarantine, nil
+		}
+	}
+	if strings.Contains(name, "/") {
+		return "", "", fmt.Errorf("%q is no WAL object of this archive", name)
+	}
+	open := incs[len(incs)-1]
+	n, err := wal.ParseName(name, open.SegmentSize)
+	return walObject(open.Number, n), objectKind(n), err
+}
+
+// objectKind is the kind of object that a WAL file is stored as.
+func objectKind(n wal.Name) Kind {
+	switch n.Kind {
+	case wal.KindPartial:
+		return KindPartial
+	case wal.KindHistory:
+		return KindHistory
+	case wal.KindBackup:
+		return KindBackup
+	}
+	return KindSegment
+}
+
+// readThrough opens an object and reads it to its end.
+func (a *Archive) readThrough(ctx context.Context, kind Kind, name string) error {
+	o, err := a.open(ctx, kind, name)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if _, err := o.WriteTo(io.Discard); err != nil {
+		return damaged(name, err)
+	}
+	return nil
+}
+
+// copyObject stores the bytes of one object, whatever they are, under another
+// name.
+func (a *Archive) copyObject(ctx context.Context, from, to string) error {
+	info, err := a.bucket.Stat(ctx, from)
+	if err != nil {
+		return err
+	}
+	src := &storedBody{ctx: ctx, bucket: a.bucket, info: info}
+	defer src.Close()
+	return a.bucket.Put(ctx, to, src)
+}
+
+// storedBody reads an object of a bucket, from the start after each rewind.
+type storedBody struct {
+	ctx    context.Context
+	bucket storage.Bucket
+	info   storage.Info
+	r      io.ReadCloser
+}
+
+// Size is the object's length in bytes.
+func (s *storedBody) Size() int64 { return s.info.Size }
+
+func (s *storedBody) Read(p []byte) (int, error) {
+	if s.r == nil {
+		r, err := s.bucket.Get(s.ctx, s.info.Name, 0, -1)
+		if err != nil {
+			return 0, err
+		}
+		s.r = r
+	}
+	return s.r.Read(p)
+}
+
+func (s *storedBody) Seek(off int64, whence int) (int64, error) {
+	if off != 0 || whence != io.SeekStart {
+		return 0, errRewindOnly
+	}
+	return 0, s.Close()
+}
+
+func (s *storedBody) Close() error {
+	if s.r == nil {
+		return nil
+	}
+	r := s.r
+	s.r = nil
+	return r.Close()
+}
