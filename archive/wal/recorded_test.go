@@ -1,0 +1,409 @@
+package wal_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"walarchive/archive/wal"
+	"walarchive/fixtures"
+)
+
+// dump is what pg_waldump said about a recorded segment.
+type dump struct {
+	first, last, prev wal.LSN
+	records           map[string]int // by resource manager; an open record at the end not counted
+}
+
+var (
+	dumpSegment = regexp.MustCompile(`^== (\S+) size`)
+	dumpRecord  = regexp.MustCompile(`^(first|last): .* lsn: (\w+/\w+), prev (\w+/\w+)`)
+	dumpStats   = regexp.MustCompile(`^(\w+) (\d+) \(`)
+)
+
+// readDumps reads a scenario's waldump.txt, by server and segment.
+func readDumps(t *testing.T, sc fixtures.Scenario) map[string]*dump {
+	b, err := sc.Read("waldump.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dumps, server := make(map[string]*dump), "main"
+	var d *dump
+	for line := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(line, "### "); ok {
+			server = strings.TrimSpace(name)
+		}
+		if m := dumpSegment.FindStringSubmatch(line); m != nil {
+			d = &dump{records: make(map[string]int)}
+			dumps[server+"/"+m[1]] = d
+		}
+		if m := dumpRecord.FindStringSubmatch(line); m != nil && m[1] == "first" {
+			d.first, d.prev = lsn(t, m[2]), lsn(t, m[3])
+		} else if m != nil {
+			d.last = lsn(t, m[2])
+		}
+		if m := dumpStats.FindStringSubmatch(line); m != nil {
+			d.records[m[1]], _ = strconv.Atoi(m[2])
+		}
+	}
+	return dumps
+}
+
+func lsn(t *testing.T, s string) wal.LSN {
+	t.Helper()
+	l, err := wal.ParseLSN(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// counts are the facts' records as pg_waldump counts them, without the one
+// that is open at the end.
+func counts(f wal.Facts) map[string]int {
+	m := make(map[string]int)
+	for r, n := range f.Records {
+		m[r.String()] = int(n)
+	}
+	if f.Open != nil && len(f.Open.Head) >= wal.RecordHeaderSize {
+		if r := wal.Rmgr(f.Open.Head[17]).String(); m[r] == 1 {
+			delete(m, r)
+		} else {
+			m[r]--
+		}
+	}
+	return m
+}
+
+func TestRecordedSegmentsAgreeWithWaldump(t *testing.T) {
+	all, err := fixtures.Scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	for _, sc := range all {
+		dumps := readDumps(t, sc)
+		for _, g := range sc.Segments {
+			if !g.HasPlain() || g.Kind != "archived" {
+				continue
+			}
+			n++
+			t.Run(sc.Name+"/"+g.Server+"/"+g.Name, func(t *testing.T) {
+				d := dumps[g.Server+"/"+g.Name]
+				if d == nil {
+					t.Fatal("pg_waldump was not asked")
+				}
+				compareDump(t, sc, g, d)
+			})
+		}
+	}
+	if n < 20 {
+		t.Errorf("%d segments compared, want at least 20", n)
+	}
+}
+
+func compareDump(t *testing.T, sc fixtures.Scenario, g fixtures.Segment, d *dump) {
+	plain, err := g.Plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg, err := wal.ParseSegment(g.Name, g.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := wal.Identity{SystemID: sc.SystemID, Major: 17, SegmentSize: g.Size}
+	if got, err := wal.Identify(plain); err != nil || got != id {
+		t.Errorf("got identity %+v (%v), want %+v", got, err, id)
+	}
+	facts, end, after := scan(t, seg, plain, wal.ScanOptions{Identity: id})
+	if end.Kind == wal.EndInvalid {
+		t.Errorf("valid WAL ends at %v: %v", end.LSN, end.Cause)
+	}
+	if !bytes.Equal(after, plain) {
+		t.Error("bytes were changed that the server had left zero")
+	}
+	encode(t, facts)
+	last := facts.LastRecord
+	if facts.Open != nil {
+		last = d.last // the open record is the last one here, and not pg_waldump's
+	}
+	if facts.FirstRecord != d.first || last != d.last || facts.FirstPrev != d.prev {
+		t.Errorf("records from %v (prev %v) to %v, want %v (%v) to %v",
+			facts.FirstRecord, facts.FirstPrev, last, d.first, d.prev, d.last)
+	}
+	delete(d.records, "Total")
+	if got := counts(facts); !maps.Equal(got, d.records) {
+		t.Errorf("got records %v, want %v", got, d.records)
+	}
+}
+
+// recorded is a stretch of consecutive recorded segments of one timeline.
+type recorded struct {
+	id      wal.Identity
+	history *wal.History
+	names   []string
+	content [][]byte
+}
+
+func openRecording(t *testing.T, r fixtures.Recording) recorded {
+	t.Helper()
+	major, err := strconv.Atoi(r.Major)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control, err := r.Control()
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := strconv.ParseUint(control["system_identifier"], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := r.Read("00000002.history")
+	if err != nil {
+		t.Fatal(err)
+	}
+	history, err := wal.ParseHistory(2, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := recorded{id: wal.Identity{SystemID: system, Major: major, SegmentSize: wal.MinSegmentSize}, history: &history}
+	// Along the newest timeline: where both are there, the child's.
+	byNo := make(map[string]string)
+	for _, name := range r.Segments {
+		byNo[name[8:]] = max(byNo[name[8:]], name)
+	}
+	for _, no := range slices.Sorted(maps.Keys(byNo)) {
+		content, err := r.Segment(byNo[no])
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.names = append(rec.names, byNo[no])
+		rec.content = append(rec.content, content)
+	}
+	return rec
+}
+
+// scan scans the stretch, each segment with what the one before left behind,
+// and checks that this changes no fact.
+func (r recorded) scan(t *testing.T) []wal.Facts {
+	t.Helper()
+	var all []wal.Facts
+	var carry *wal.Carry
+	for i, name := range r.names {
+		seg, err := wal.ParseSegment(name, r.id.SegmentSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := wal.ScanOptions{Identity: r.id, Prev: carry}
+		if seg.Timeline == 2 {
+			o.History = r.history
+		}
+		facts, end, next, _ := scanCarry(t, seg, r.content[i], o)
+		if end.Kind == wal.EndInvalid {
+			t.Fatalf("%s: valid WAL ends at %v: %v", name, end.LSN, end.Cause)
+		}
+		alone, _, _ := scan(t, seg, r.content[i], wal.ScanOptions{Identity: r.id})
+		if a, b := encode(t, alone), encode(t, facts); !bytes.Equal(a, b) {
+			t.Errorf("%s: alone its facts are %s\nafter its neighbour %s", name, a, b)
+		}
+		all, carry = append(all, facts), next
+	}
+	return all
+}
+
+// merge adds to each segment's facts what crosses into the next, and puts
+// them together.
+func merge(t *testing.T, all []wal.Facts, major int) wal.Facts {
+	t.Helper()
+	sum := wal.Facts{Records: make(map[wal.Rmgr]uint32)}
+	for i := range all {
+		absorb(&sum, all[i])
+		if i+1 == len(all) {
+			break
+		}
+		c, err := wal.Join(&all[i], &all[i+1], major)
+		switch {
+		case err != nil:
+			t.Errorf("segments %v and %v: %v", all[i].FirstLSN, all[i+1].FirstLSN, err)
+		case c != nil && c.State == wal.CrossingVoid:
+			sum.Records[wal.Rmgr(all[i].Open.Head[17])]--
+		case c != nil:
+			absorb(&sum, c.Adds)
+		}
+	}
+	return sum
+}
+
+func absorb(sum *wal.Facts, f wal.Facts) {
+	for r, n := range f.Records {
+		sum.Records[r] += n
+	}
+	if x, y := sum.Xacts, f.Xacts; x == nil {
+		sum.Xacts = y
+	} else if y != nil {
+		sum.Xacts = &wal.XactRange{
+			LowestTime: min(x.LowestTime, y.LowestTime), HighestTime: max(x.HighestTime, y.HighestTime),
+			LowestXID: min(x.LowestXID, y.LowestXID), HighestXID: max(x.HighestXID, y.HighestXID),
+		}
+	}
+	sum.RestorePoints = append(sum.RestorePoints, f.RestorePoints...)
+	sum.Checkpoints = append(sum.Checkpoints, f.Checkpoints...)
+	sum.Recoveries = append(sum.Recoveries, f.Recoveries...)
+	sum.BackupEnds = append(sum.BackupEnds, f.BackupEnds...)
+	sum.Parameters = append(sum.Parameters, f.Parameters...)
+	sum.Tablespaces = append(sum.Tablespaces, f.Tablespaces...)
+	sum.Overwrites = append(sum.Overwrites, f.Overwrites...)
+	sum.Overflow = append(sum.Overflow, f.Overflow...)
+}
+
+// TestRecordingsAgreeWithWalinspect holds the facts of recorded WAL of several
+// PostgreSQL versions against what their servers said about every record.
+func TestRecordingsAgreeWithWalinspect(t *testing.T) {
+	all, err := fixtures.Recordings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		t.Run(r.Major, func(t *testing.T) {
+			records, err := r.Records()
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec := openRecording(t, r)
+			sum := merge(t, rec.scan(t), rec.id.Major)
+			if len(sum.Overflow) > 0 {
+				t.Errorf("%v left out", sum.Overflow)
+			}
+			compareRecords(t, sum, records)
+		})
+	}
+}
+
+func compareRecords(t *testing.T, sum wal.Facts, records []fixtures.Record) {
+	want := make(map[wal.Rmgr]uint32)
+	for _, rec := range records {
+		r, err := wal.ParseRmgr(rec.Manager)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[r]++
+	}
+	want[wal.RmgrXLOG]++ // the switch that ends the recording
+	if !maps.Equal(sum.Records, want) {
+		t.Errorf("got records %v, want %v", sum.Records, want)
+	}
+	got := describe(sum)
+	for _, kind := range []string{"RESTORE_POINT", "CHECKPOINT_ONLINE", "CHECKPOINT_SHUTDOWN", "END_OF_RECOVERY",
+		"BACKUP_END", "PARAMETER_CHANGE", "CREATE", "OVERWRITE_CONTRECORD"} {
+		var want []string
+		for _, rec := range records {
+			if rec.Type == kind && (rec.Manager == "XLOG" || rec.Manager == "Tablespace") {
+				want = append(want, rec.Start+" "+notKept.ReplaceAllString(rec.Description, ""))
+			}
+		}
+		if !slices.Equal(got[kind], want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", kind, strings.Join(got[kind], "\n"), strings.Join(want, "\n"))
+		}
+	}
+	compareXacts(t, *sum.Xacts, records)
+}
+
+// notKept is what PostgreSQL says of a checkpoint and facts do not.
+var notKept = regexp.MustCompile(`offset \d+; | in DB \d+|oldest/newest commit timestamp xid: \d+/\d+; `)
+
+// describe writes facts as PostgreSQL's own description of records does, as
+// far as facts hold them.
+func describe(f wal.Facts) map[string][]string {
+	m := make(map[string][]string)
+	say := func(kind string, lsn wal.LSN, format string, args ...any) {
+		m[kind] = append(m[kind], fmt.Sprintf("%v "+format, append([]any{lsn}, args...)...))
+	}
+	for _, p := range f.RestorePoints {
+		say("RESTORE_POINT", p.LSN, "%s", p.Name)
+	}
+	for _, c := range f.Checkpoints {
+		say("CHECKPOINT_"+strings.ToUpper(c.Kind), c.LSN, "redo %v; tli %d; prev tli %d; fpw %t%s; xid %d:%d; oid %d; multi %d; oldest xid %d; oldest multi %d; oldest running xid %d; %s",
+			c.Redo, c.Timeline, c.PrevTimeline, c.FullPages, level(c.Level), c.NextXID>>32, uint32(c.NextXID),
+			c.NextOID, c.NextMulti, c.OldestXID, c.OldestMulti, c.OldestActive, c.Kind)
+	}
+	for _, e := range f.Recoveries {
+		say("END_OF_RECOVERY", e.LSN, "tli %d; prev tli %d; time %s%s", e.Timeline, e.PrevTimeline, pgTime(e.Time), level(e.Level))
+	}
+	for _, e := range f.BackupEnds {
+		say("BACKUP_END", e.LSN, "%v", e.Start)
+	}
+	for _, p := range f.Parameters {
+		say("PARAMETER_CHANGE", p.LSN, "max_connections=%d max_worker_processes=%d max_wal_senders=%d max_prepared_xacts=%d max_locks_per_xact=%d wal_level=%v wal_log_hints=%s track_commit_timestamp=%s",
+			p.MaxConnections, p.MaxWorkerProcesses, p.MaxWALSenders, p.MaxPreparedXacts, p.MaxLocksPerXact, p.Level, onOff(p.LogHints), onOff(p.TrackCommitTimestamp))
+	}
+	for _, s := range f.Tablespaces {
+		say("CREATE", s.LSN, "%d \"%s\"", s.OID, s.Path)
+	}
+	for _, o := range f.Overwrites {
+		say("OVERWRITE_CONTRECORD", o.LSN, "lsn %v; time %s", o.Void, pgTime(o.Time))
+	}
+	return m
+}
+
+func level(l *wal.WALLevel) string {
+	if l == nil {
+		return ""
+	}
+	return "; wal_level " + l.String()
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+// pgTime is a time as PostgreSQL prints it in UTC.
+func pgTime(t wal.Timestamp) string {
+	s := t.Time().Format("2006-01-02 15:04:05.999999")
+	return s + "+00"
+}
+
+var xactTime = regexp.MustCompile(`^(\d+: )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)`)
+
+// compareXacts holds the range of transactions against the descriptions of
+// the records that end one.
+func compareXacts(t *testing.T, got wal.XactRange, records []fixtures.Record) {
+	var times []string
+	var xids []uint32
+	for _, rec := range records {
+		switch rec.Type {
+		case "COMMIT", "ABORT", "COMMIT_PREPARED", "ABORT_PREPARED":
+		default:
+			continue
+		}
+		m := xactTime.FindStringSubmatch(rec.Description)
+		if m == nil {
+			t.Fatalf("no time in %q", rec.Description)
+		}
+		times = append(times, m[2]+"+00")
+		xid := rec.XID
+		if m[1] != "" {
+			n, err := strconv.ParseUint(strings.TrimSuffix(m[1], ": "), 10, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			xid = uint32(n)
+		}
+		xids = append(xids, xid)
+	}
+	if pgTime(got.LowestTime) != slices.Min(times) || pgTime(got.HighestTime) != slices.Max(times) {
+		t.Errorf("transactions ended from %s to %s, want %s to %s",
+			pgTime(got.LowestTime), pgTime(got.HighestTime), slices.Min(times), slices.Max(times))
+	}
+	if got.LowestXID != slices.Min(xids) || got.HighestXID != slices.Max(xids) {
+		t.Errorf("transactions %d to %d, want %d to %d", got.LowestXID, got.HighestXID, slices.Min(xids), slices.Max(xids))
+	}
+}
