@@ -1,0 +1,264 @@
+package pitr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"walarchive/archive"
+	"walarchive/archive/wal"
+	"walarchive/crypt/tde"
+	"walarchive/keys"
+	"walarchive/storage"
+)
+
+// Outcome is what PostgreSQL is to make of a call.
+type Outcome int
+
+const (
+	Delivered Outcome = iota + 1 // the file is there
+	Absent                       // there is no such file: the archive ends here
+	Failed                       // neither is known: recovery must stop
+)
+
+// OnError overrides what a failure means to the server.
+type OnError string
+
+const (
+	Auto      OnError = "auto"   // by the situation
+	Stop      OnError = "stop"   // always Failed
+	SayAbsent OnError = "absent" // always Absent
+)
+
+// Times that a call may take.
+const (
+	standbyBudget = 3 * time.Second  // waiting for the store, on a standby
+	standbyMemory = 30 * time.Second // after a failure, the next calls do not even try
+	byHandBudget  = time.Minute
+	firstPause    = time.Second // between tries; doubled up to
+	longestPause  = 15 * time.Second
+	logEvery      = time.Minute
+)
+
+// Restorer answers a server's calls for WAL files.
+type Restorer struct {
+	// Open opens the archive. It is called again after it failed.
+	Open func(ctx context.Context) (*archive.Archive, error)
+	Dir  *archive.DataDir
+	Get  archive.GetOptions
+
+	RetryFor       time.Duration // how long a recovery waits for a store or key service in trouble
+	OnError        OnError       // zero is Auto
+	HistoryOnError OnError       // Stop: a standby stops rather than choose its timeline blindly
+	Spool          string        // directory for small files that outlive a call
+	Cluster        string        // the archive's name, for the spool
+
+	Log   *slog.Logger
+	Now   func() time.Time                                 // nil is time.Now
+	Sleep func(ctx context.Context, d time.Duration) error // nil waits for real
+}
+
+// Restore delivers the WAL file name to dest, or says what its absence or
+// failure means. The error explains every outcome but Delivered. When ctx ends,
+// its error is returned and the outcome is Failed.
+func (r *Restorer) Restore(ctx context.Context, name, dest string) (*archive.Got, Outcome, error) {
+	situation, err := Detect(r.Dir.Path)
+	if err != nil {
+		return nil, Failed, err
+	}
+	c := &call{Restorer: r, situation: situation, name: name, dest: dest,
+		spool: newSpool(r.Spool, r.Cluster, r.Dir.Control.SystemID)}
+	got, err := c.deliver(ctx)
+	outcome := c.outcome(ctx, err)
+	return got, outcome, err
+}
+
+// call is one call for a file.
+type call struct {
+	*Restorer
+	situation  Situation
+	name, dest string
+	spool      spool
+}
+
+// outcome says what err means to the server.
+func (c *call) outcome(ctx context.Context, err error) Outcome {
+	switch {
+	case err == nil:
+		return Delivered
+	case ctx.Err() != nil:
+		return Failed
+	case errors.Is(err, archive.ErrEnd):
+		return Absent
+	case errors.Is(err, errUnproven) && c.HistoryOnError == Stop:
+		return Failed
+	case c.OnError == Stop:
+		return Failed
+	case c.OnError == SayAbsent || c.situation == Standby:
+		return Absent
+	}
+	return Failed
+}
+
+// errUnproven: a standby may be choosing its timeline without knowing all.
+var errUnproven = errors.New("timeline choice unproven")
+
+func (c *call) deliver(ctx context.Context) (*archive.Got, error) {
+	if c.situation != Standby {
+		return c.retry(ctx)
+	}
+	return c.standby(ctx)
+}
+
+// once asks the archive one time.
+func (c *call) once(ctx context.Context) (*archive.Got, error) {
+	a, err := c.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.Get(ctx, c.Dir, c.name, c.dest, c.Get)
+}
+
+// retry asks until there is an answer, or the time is up.
+func (c *call) retry(ctx context.Context) (*archive.Got, error) {
+	budget := c.RetryFor
+	if c.situation == ByHand {
+		budget = min(budget, byHandBudget)
+	}
+	start, pause := c.now(), firstPause
+	var logged time.Time
+	for {
+		got, err := c.once(ctx)
+		if err == nil || ctx.Err() != nil || !c.worthRetrying(err) {
+			return got, err
+		}
+		left := budget - c.now().Sub(start)
+		if left <= 0 {
+			return nil, fmt.Errorf("gave up after %v: %w", budget, err)
+		}
+		if c.now().Sub(logged) >= logEvery {
+			logged = c.now()
+			c.Log.Warn("the archive gives no answer; trying again", "file", c.name, "for", left.Round(time.Second), "error", err)
+		}
+		if err := c.sleep(ctx, min(left, jitter(pause))); err != nil {
+			return nil, err
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// jitter keeps servers that failed together from trying again together.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+// worthRetrying reports whether a failure can pass by itself: trouble on the
+// way to the store or a key service, and a hole, which a primary's archiver may
+// still fill.
+func (c *call) worthRetrying(err error) bool {
+	if errors.Is(err, archive.ErrHole) {
+		return c.situation == Recovery
+	}
+	if errors.Is(err, keys.ErrUnavailable) {
+		return true
+	}
+	for _, final := range []error{
+		archive.ErrEnd, archive.ErrNoArchive, archive.ErrForeign, archive.ErrInvalid, archive.ErrDamaged,
+		archive.ErrDataDir, archive.ErrRolledBack, keys.ErrChain, keys.ErrNoKey, keys.ErrBadKey, keys.ErrBadKeyring,
+		keys.ErrName, tde.ErrDamaged, tde.ErrUnsupported, tde.ErrWrongKey, tde.ErrUnwrap, tde.ErrOverlap,
+		tde.ErrAmbiguous, tde.ErrProvider, wal.ErrName, wal.ErrHistory, os.ErrPermission,
+	} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	var wrong *keys.WrongKeyError
+	return !errors.As(err, &wrong) && !storage.Permanent(err)
+}
+
+// standby asks within the time that a streaming standby can be kept waiting.
+func (c *call) standby(ctx context.Context) (*archive.Got, error) {
+	if failed := c.spool.failedAt(); c.now().Sub(failed) < standbyMemory {
+		err := fmt.Errorf("the store was out of reach %v ago: %w", c.now().Sub(failed).Round(time.Second), storage.ErrUnavailable)
+		return c.fromMemory(err)
+	}
+	limited, cancel := context.WithTimeout(ctx, standbyBudget)
+	defer cancel()
+	got, err := c.once(limited)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil && (limited.Err() != nil || c.worthRetrying(err)):
+		c.warn(c.spool.markFailed(c.now()))
+		return c.fromMemory(err)
+	}
+	c.warn(c.spool.clearFailed())
+	if c.isHistory() && (err == nil || errors.Is(err, archive.ErrEnd)) {
+		c.remember(err == nil)
+	}
+	return got, err
+}
+
+// warn logs trouble with the spool: the standby goes on without it.
+func (c *call) warn(err error) {
+	if err != nil {
+		c.Log.Warn("the spool cannot be written: the next call will wait for the store again", "spool", c.Spool, "error", err)
+	}
+}
+
+func (c *call) isHistory() bool { return strings.HasSuffix(c.name, ".history") }
+
+// remember notes a history file as the archive has it now.
+func (c *call) remember(present bool) {
+	var content []byte
+	if present {
+		b, err := os.ReadFile(c.Dir.Resolve(c.dest))
+		if err != nil {
+			c.warn(err)
+			return
+		}
+		content = b
+	}
+	c.warn(c.spool.note(c.name, content, c.now()))
+}
+
+// fromMemory answers a call for a history file from what was last seen, when
+// the archive cannot be asked. Other files have no such answer.
+func (c *call) fromMemory(err error) (*archive.Got, error) {
+	if !c.isHistory() {
+		return nil, err
+	}
+	last, ok := c.spool.lastSeen()
+	content, asked := last.Files[c.name]
+	switch {
+	case !ok || !asked:
+		return nil, fmt.Errorf("%w: %w", errUnproven, err)
+	case content == nil:
+		return nil, fmt.Errorf("%w as of %s; now: %w", archive.ErrEnd, last.At.Format(time.RFC3339), err)
+	}
+	c.Log.Warn("the archive cannot be asked: history file as last seen", "file", c.name, "seen", last.At, "error", err)
+	got := &archive.Got{Object: c.spool.histories(), Plain: int64(len(content))}
+	return got, os.WriteFile(c.Dir.Resolve(c.dest), content, 0o600)
+}
+
+func (c *call) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+func (c *call) sleep(ctx context.Context, d time.Duration) error {
+	if c.Sleep != nil {
+		return c.Sleep(ctx, d)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
