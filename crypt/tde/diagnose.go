@@ -99,7 +99,7 @@ func (c *Cipher) ciphertext(bad page, s Span) error {
 		return c.mismatch(bad, fmt.Sprintf("noise, probably encrypted, but there is no %s", c.file()), c.missingHint())
 	case f.Header == nil:
 		return c.mismatch(bad, fmt.Sprintf("noise, probably encrypted, but %s is empty", c.file()), c.missingHint())
-	case s.Type == Plain:
+	case s.Type == Unencrypted:
 		return c.mismatch(bad, fmt.Sprintf("noise, probably encrypted, though plaintext by entry %d of %s: the entry that switched encryption on again is missing", s.Entry, c.file()),
 			c.staleHint())
 	case len(c.keys.ranges) == 0:

@@ -36,7 +36,7 @@
 //
 //	1         2         3         size  field
 //	-         0         0         4     cipher: 0 AES-128, 1 AES-256; in version 1 always AES-128
-//	40        4         4         4     range type: 0 superseded, 1 plain, 2 encrypted
+//	40        4         4         4     range type: 0 superseded, 1 unencrypted, 2 encrypted
 //	48        8         24        8     start, LSN
 //	56        16        32        4     start, timeline; 4 arbitrary bytes follow
 //	64        24        40        16    nonce of the wrap

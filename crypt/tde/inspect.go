@@ -116,7 +116,8 @@ func (r *Report) addEnds(ranges []Range) {
 			r.Entries[a.Entry].End = &ranges[i].End
 		}
 		if i > 0 && a.Start.Compare(ranges[i-1].Start) < 0 {
-			r.Problems = append(r.Problems, fmt.Sprintf("entry %d begins before entry %d, at %v: what both cover cannot be read back", a.Entry, ranges[i-1].Entry, a.Start))
+			r.Problems = append(r.Problems, fmt.Sprintf("entry %d begins before entry %d: WAL from %v to %v cannot be read back",
+				a.Entry, ranges[i-1].Entry, a.Start, ranges[i-1].Start))
 		}
 	}
 }

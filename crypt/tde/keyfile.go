@@ -43,17 +43,17 @@ func (v Version) layout() (layout, bool) {
 type RangeType uint32
 
 const (
-	Superseded RangeType = 0 // replaced before it was used: skip it, it need not unwrap
-	Plain      RangeType = 1 // plaintext from here on
-	Encrypted  RangeType = 2 // encrypted with this entry's key from here on
+	Superseded  RangeType = 0 // replaced before it was used: skip it, it need not unwrap
+	Unencrypted RangeType = 1 // plaintext from here on
+	Encrypted   RangeType = 2 // encrypted with this entry's key from here on
 )
 
 func (t RangeType) String() string {
 	switch t {
 	case Superseded:
 		return "superseded"
-	case Plain:
-		return "plain"
+	case Unencrypted:
+		return "unencrypted"
 	case Encrypted:
 		return "encrypted"
 	}
@@ -62,6 +62,17 @@ func (t RangeType) String() string {
 
 // MarshalText makes range types words in JSON.
 func (t RangeType) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (t *RangeType) UnmarshalText(b []byte) error {
+	for _, known := range []RangeType{Superseded, Unencrypted, Encrypted} {
+		if string(b) == known.String() {
+			*t = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no range type", b)
+}
 
 // KeyFile is the content of a file wal_keys.
 type KeyFile struct {
