@@ -1,10 +1,6 @@
 package seal
 
-import (
-	"encoding/binary"
-
-	"walarchive/crypt"
-)
+import "encoding/binary"
 
 const (
 	frameHeadSize = 20
@@ -13,13 +9,6 @@ const (
 	maxFacts      = 64 << 10
 	totalsSize    = 56
 )
-
-// HeadSize bytes from the start of any object hold its header and facts; an
-// object that is shorter is wholly in them.
-const HeadSize = preambleSize + maxHeader + frameOverhead + maxFacts
-
-// TailSize bytes at the end of any object hold its final frame.
-const TailSize = frameOverhead + totalsSize
 
 type frameType uint8
 
@@ -86,29 +75,4 @@ func (f frameHead) lengthsFit(plain, cipher uint32, h *Header) bool {
 		return raw && plain == totalsSize
 	}
 	return false
-}
-
-// Totals is what the final frame says of the whole object.
-type Totals struct {
-	Frames uint64       // data frames
-	Plain  uint64       // bytes of plaintext
-	Sealed uint64       // bytes of the sealed object
-	Digest crypt.Digest // of the plaintext, as the writer gave or computed it
-}
-
-func (t Totals) encode() []byte {
-	p := make([]byte, 0, totalsSize)
-	p = binary.BigEndian.AppendUint64(p, t.Frames)
-	p = binary.BigEndian.AppendUint64(p, t.Plain)
-	p = binary.BigEndian.AppendUint64(p, t.Sealed)
-	return append(p, t.Digest[:]...)
-}
-
-func parseTotals(p []byte) Totals {
-	return Totals{
-		Frames: binary.BigEndian.Uint64(p),
-		Plain:  binary.BigEndian.Uint64(p[8:]),
-		Sealed: binary.BigEndian.Uint64(p[16:]),
-		Digest: crypt.Digest(p[24:totalsSize]),
-	}
 }

@@ -83,7 +83,7 @@ func parseHeader(p []byte) (*Header, error) {
 	case err != nil:
 		return nil, corrupt("header: %v", err)
 	}
-	if h.Suite != suiteOne {
+	if h.Suite > suiteOne {
 		return nil, fmt.Errorf("%w: suite %d", ErrVersion, h.Suite)
 	}
 	if err := h.check(); err != nil {

@@ -24,22 +24,21 @@ type KeyFunc func(h *Header) (crypt.Key, error)
 // verified frames only, in order. It holds at most two frames of memory for
 // each of GOMAXPROCS workers.
 type Reader struct {
-	r       io.Reader
-	header  *Header
-	suite   *suite
-	facts   []byte
-	ring    ring
-	number  uint64 // of the frame to be read next
-	sealed  uint64 // bytes of the object read
-	plain   uint64 // bytes of plaintext in the frames given back by the ring
-	short   bool   // a data frame was not full: the final frame must follow
-	last    bool   // no frame is to be read any more
-	chunk   []byte // verified, not yet given out
-	direct  bool   // plaintext goes into rest, not into the slots' buffers
-	rest    []byte
-	totals  Totals
-	err     error
-	started bool
+	r      io.Reader
+	header *Header
+	suite  *suite
+	facts  []byte
+	ring   ring
+	number uint64 // of the frame to be read next
+	sealed uint64 // bytes of the object read
+	plain  uint64 // bytes of plaintext in the frames given back by the ring
+	short  bool   // a data frame was not full: the final frame must follow
+	last   bool   // no frame is to be read any more
+	chunk  []byte // verified, not yet given out
+	direct bool   // plaintext goes into rest, not into the slots' buffers
+	rest   []byte
+	totals Totals
+	err    error
 }
 
 // Open reads and verifies header and facts of the object in r, and nothing
@@ -118,21 +117,21 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 // verifies the whole object. Plaintext of another length gives ErrCorrupt. On
 // any error p is all zeros. Nothing must have been read before.
 func (r *Reader) ReadFull(p []byte) error {
-	if r.started {
+	if r.number != 1 {
 		return errors.New("seal: ReadFull after another read")
 	}
 	r.direct, r.rest = true, p
-	for r.err == nil {
-		r.next()
+	err := r.next()
+	for err == nil {
+		err = r.next()
 	}
-	r.ring.drain()
-	err := r.err
-	if err == io.EOF && len(r.rest) > 0 {
-		err = corrupt("%d bytes of plaintext, not %d", r.plain, len(p))
-	}
-	if err == io.EOF {
+	if err == io.EOF && len(r.rest) == 0 {
 		return nil
 	}
+	if err == io.EOF {
+		err = corrupt("%d bytes of plaintext, not %d", r.plain, len(p))
+	}
+	r.ring.drain()
 	clear(p)
 	return err
 }
@@ -143,7 +142,6 @@ func (r *Reader) next() error {
 	if r.err != nil {
 		return r.err
 	}
-	r.started = true
 	for !r.last && !r.ring.full() {
 		r.start()
 	}
@@ -246,30 +244,4 @@ func (r *Reader) end(t Totals) error {
 	}
 	r.totals = t
 	return io.EOF
-}
-
-// CheckEnd verifies that the object is complete in a store without reading its
-// data frames: size is its size there, tail its last bytes, TailSize of them or
-// more. That the data frames are whole it does not say.
-func (r *Reader) CheckEnd(size int64, tail []byte) (Totals, error) {
-	if len(tail) < TailSize || size < int64(len(tail)) {
-		return Totals{}, corrupt("it ends too early")
-	}
-	p := append([]byte(nil), tail[len(tail)-TailSize:]...)
-	head, err := parseFrameHead(p, r.header)
-	if err != nil {
-		return Totals{}, err
-	}
-	if head.kind != finalFrame {
-		return Totals{}, corrupt("it has no end")
-	}
-	plain := make([]byte, totalsSize)
-	if err := r.suite.open(plain, p, head); err != nil {
-		return Totals{}, err
-	}
-	t := parseTotals(plain)
-	if t.Frames != head.number-1 || t.Sealed != uint64(size) {
-		return Totals{}, corrupt("its totals do not agree with it")
-	}
-	return t, nil
 }

@@ -17,7 +17,7 @@ type slot struct {
 	sealed     []byte // the whole frame as stored
 	err        error
 	own        []byte
-	compressor compressor
+	compressor *compressor // made when first used
 	done       chan struct{}
 }
 

@@ -1,51 +1,12 @@
 package seal
 
 import (
-	"bytes"
-	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 
 	"walarchive/crypt"
 )
-
-// Options says what to write. Kind, Name, Archive, Epoch and Wraps are needed.
-type Options struct {
-	Kind, Name     string // see the header's members
-	Archive, Epoch crypt.ID
-	Wraps          []crypt.Wrap // of the epoch's key, at least one
-	Codec          Codec        // default LZ4
-	FrameSize      int          // plaintext bytes of a full frame, default 256 KiB
-	Workers        int          // frames sealed at a time, default GOMAXPROCS
-	Rand           io.Reader    // source of the salt, default crypto/rand
-	Digest         crypt.Digest // of the plaintext, if known; else it is computed
-}
-
-// header fills in the defaults and draws the salt.
-func (o *Options) header() (*Header, error) {
-	if o.Codec == 0 {
-		o.Codec = LZ4
-	}
-	if o.FrameSize == 0 {
-		o.FrameSize = defaultFrame
-	}
-	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.Rand == nil {
-		o.Rand = cryptorand.Reader
-	}
-	salt := make([]byte, saltSize)
-	if _, err := io.ReadFull(o.Rand, salt); err != nil {
-		return nil, err
-	}
-	return &Header{
-		Kind: o.Kind, Name: o.Name, Archive: o.Archive, Epoch: o.Epoch, Wraps: o.Wraps,
-		Suite: suiteOne, Codec: o.Codec, FrameSize: o.FrameSize, Salt: salt,
-	}, nil
-}
 
 var errClosed = errors.New("seal: the writer is closed")
 
@@ -88,28 +49,29 @@ func NewWriter(w io.Writer, key crypt.Key, facts []byte, o Options) (*Writer, er
 	}
 	sw.emit(raw)
 	sw.emit(sealRaw(s, 0, factsFrame, facts))
-	return sw, sw.err
+	if sw.err != nil {
+		return nil, sw.err
+	}
+	return sw, nil
 }
 
 // Write seals p. It keeps nothing of p once it returns.
 func (w *Writer) Write(p []byte) (int, error) {
-	// Where p fills all workers, they read it where it is. Smaller pieces are
-	// copied, so that the caller can make the next one meanwhile.
+	// A p that fills all workers is read where it is. Smaller ones are copied,
+	// so that the caller can make the next while frames are sealed.
 	inPlace := len(p) >= w.ring.limit*w.frameSize
 	n := 0
 	for n < len(p) && w.err == nil {
-		var taken []byte
-		if rest := p[n:]; inPlace && len(w.pending) == 0 && len(rest) >= w.frameSize {
-			taken = rest[:w.frameSize]
-			w.start(taken)
+		chunk := p[n : n+min(len(p)-n, w.frameSize-len(w.pending))]
+		if inPlace && len(chunk) == w.frameSize {
+			w.start(chunk)
 		} else {
-			taken = rest[:min(len(rest), w.frameSize-len(w.pending))]
-			w.collect(taken)
+			w.collect(chunk)
 		}
 		if w.digester != nil {
-			w.digester.Write(taken)
+			_, _ = w.digester.Write(chunk)
 		}
-		n += len(taken)
+		n += len(chunk)
 	}
 	for inPlace && w.ring.busy > 0 {
 		w.finish()
@@ -182,6 +144,9 @@ func (w *Writer) seal(s *slot) {
 	p := room(s.sealed, frameOverhead+len(s.plain))
 	payload := s.plain
 	if w.codec == LZ4 && len(s.plain) > 1 {
+		if s.compressor == nil {
+			s.compressor = new(compressor)
+		}
 		packed := p[frameHeadSize : frameHeadSize+len(s.plain)-1]
 		if n := s.compressor.compress(packed, s.plain); n > 0 {
 			s.head.codec, s.head.cipher = LZ4, n
@@ -206,35 +171,4 @@ func (w *Writer) emit(p []byte) {
 func sealRaw(s *suite, number uint64, kind frameType, payload []byte) []byte {
 	f := frameHead{number, kind, None, len(payload), len(payload)}
 	return s.seal(make([]byte, frameOverhead+len(payload)), f, payload)
-}
-
-// Bound is the largest size in bytes of an object of plain bytes of plaintext
-// and facts bytes of facts, sealed with this frame size (0: the default).
-func Bound(plain, facts int64, frameSize int) int64 {
-	if frameSize == 0 {
-		frameSize = defaultFrame
-	}
-	frames := (plain + int64(frameSize) - 1) / int64(frameSize)
-	return int64(preambleSize+maxHeader+frameOverhead+TailSize) + facts + plain + frames*frameOverhead
-}
-
-// Seal appends plain to dst as one whole object. It makes room once, for the
-// largest that can come out.
-func Seal(dst, plain []byte, key crypt.Key, facts []byte, o Options) ([]byte, error) {
-	if o.Digest.IsZero() {
-		o.Digest = crypt.DigestBytes(plain)
-	}
-	buf := bytes.NewBuffer(dst)
-	buf.Grow(int(Bound(int64(len(plain)), int64(len(facts)), o.FrameSize)))
-	w, err := NewWriter(buf, key, facts, o)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(plain); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
 }
