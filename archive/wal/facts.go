@@ -52,7 +52,10 @@ type Facts struct {
 
 // End says where and why valid WAL ends in a segment.
 type End struct {
-	LSN  LSN     `json:"lsn"` // behind the last valid byte of the last valid record, rounded up to 8
+	// LSN is behind the last valid record, rounded up to 8: where a child
+	// timeline would begin. If a record from the segment before turns out
+	// invalid here, it is in the segment before.
+	LSN  LSN     `json:"lsn"`
 	Kind EndKind `json:"kind"`
 
 	// Of an invalid end: why, a *PageError, *RecordError or what wraps

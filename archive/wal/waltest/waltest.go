@@ -107,16 +107,13 @@ func (w *Writer) Skip(n int) wal.LSN {
 // remain, a multiple of 8. At least 24 bytes more must be there now.
 func (w *Writer) Fill(left int) {
 	w.open()
-	for {
-		end := (w.pos/wal.LSN(w.id.SegmentSize) + 1) * wal.LSN(w.id.SegmentSize)
-		switch n := w.payload(end - wal.LSN(left)); {
-		case n == 0:
-			return
-		case n > 2*512:
-			w.Skip(512)
-		default:
-			w.Skip(n)
+	size := wal.LSN(w.id.SegmentSize)
+	end := (w.pos/size+1)*size - wal.LSN(left)
+	for n := w.payload(end); n > 0; n = w.payload(end) {
+		if n > 2*512 {
+			n = 512
 		}
+		w.Skip(n)
 	}
 }
 
