@@ -21,7 +21,7 @@ type Program struct {
 }
 
 // Run runs the command that the arguments name and returns the exit code. An
-// error is printed; an error that prints as nothing only sets the code.
+// error is printed, unless it is a code alone.
 func (p Program) Run(ctx context.Context, proc Process) int {
 	app := p.app(proc)
 	args := append([]string{p.Name}, permute(app.Flags, app.Commands, proc.Args)...)
@@ -33,7 +33,10 @@ func (p Program) Run(ctx context.Context, proc Process) int {
 	if errors.As(context.Cause(ctx), &stopped) {
 		err = stopped
 	}
-	Report(proc.Stderr, p.Name, err)
+	var own *coded
+	if !errors.As(err, &own) || own.err != nil {
+		Report(proc.Stderr, p.Name, err)
+	}
 	return p.code(err)
 }
 
@@ -125,8 +128,8 @@ func (e *usage) Error() string { return e.err.Error() }
 func (e *usage) Unwrap() error { return e.err }
 func (e *usage) Hint() string  { return e.path + " --help says how it is used" }
 
-// WithCode gives an error the exit code that its program ends with. A nil err
-// prints nothing: the code is the whole message.
+// WithCode gives an error the exit code that its program ends with. If err is
+// nil, nothing is printed: the code is the whole message.
 func WithCode(code int, err error) error { return &coded{code, err} }
 
 type coded struct {
@@ -136,7 +139,7 @@ type coded struct {
 
 func (e *coded) Error() string {
 	if e.err == nil {
-		return ""
+		return fmt.Sprintf("exit code %d", e.code)
 	}
 	return e.err.Error()
 }

@@ -30,7 +30,6 @@ func TestReport(t *testing.T) {
 		{"empty hint", hinted{"it failed", ""}, "prog: it failed\n"},
 		{"empty hint above one", WithCode(3, fmt.Errorf("%w", hinted{"it failed", "do this"})), "prog: it failed\nhint: do this\n"},
 		{"several errors", errors.Join(errors.New("a"), hinted{"b", "do this"}), "prog: a; b\nhint: do this\n"},
-		{"only a code", WithCode(3, nil), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,7 +90,7 @@ func try(t *testing.T, ctx context.Context, args ...string) (code int, stdout, s
 				_, err := fmt.Fprintf(c.App.Writer, "config=%s set=%s args=%s", a.File, strings.Join(a.Set, "|"), c.Args().Slice())
 				return err
 			}},
-			{Name: "problems", Action: func(*cli.Context) error { return WithCode(1, nil) }},
+			{Name: "problems", Action: func(*cli.Context) error { return fmt.Errorf("problems: %w", WithCode(1, nil)) }},
 			{Name: "wait", Action: func(c *cli.Context) error {
 				<-c.Context.Done()
 				return fmt.Errorf("wait: %w", c.Context.Err())

@@ -19,9 +19,6 @@ func (a *advised) Hint() string  { return a.hint }
 
 // Report prints an error in one line, and a hint, if it has one, in a second.
 func Report(w io.Writer, program string, err error) {
-	if err.Error() == "" {
-		return
-	}
 	_, _ = fmt.Fprintf(w, "%s: %s\n", program, oneLine(err.Error()))
 	if h := hint(err); h != "" {
 		_, _ = fmt.Fprintf(w, "hint: %s\n", oneLine(h))

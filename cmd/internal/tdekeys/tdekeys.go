@@ -4,10 +4,13 @@ package tdekeys
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
+	"walarchive/cmd/internal/command"
 	"walarchive/crypt"
 	"walarchive/crypt/tde"
 	"walarchive/keys/all"
@@ -30,7 +33,11 @@ func Fetch(pgdata string, moved map[string]string) tde.Fetch {
 		if err != nil {
 			return crypt.Key{}, err
 		}
-		return provider.Key(ctx, name)
+		key, err := provider.Key(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = command.WithHint(err, "the server's options name this file; if it lies elsewhere on this host, map its directory: tde.map in the configuration, --map of the tde commands")
+		}
+		return key, err
 	}
 }
 

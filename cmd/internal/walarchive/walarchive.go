@@ -44,6 +44,13 @@ func failure(command string) int {
 
 func commands(p command.Process) []*cli.Command {
 	return []*cli.Command{
+		initCommand(p),
+		pushCommand(p),
+		infoCommand(p),
+		verifyCommand(p),
+		repairCommand(p),
+		quarantineCommand(p),
+		keysCommand(p),
 		tdecmd.Group("look into a server with pg_tde, without an archive", tdecmd.Inspect(), tdecmd.Decrypt(p)),
 	}
 }

@@ -1,0 +1,139 @@
+// Package session opens what commands work with, as the configuration says:
+// log, data directory, key ring, bucket, archive.
+package session
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"walarchive/archive"
+	"walarchive/cmd/internal/command"
+	"walarchive/cmd/internal/config"
+	"walarchive/cmd/internal/tdekeys"
+	"walarchive/crypt/seal"
+	"walarchive/keys"
+	keyproviders "walarchive/keys/all"
+	"walarchive/storage"
+	backends "walarchive/storage/all"
+)
+
+// Session is one call of a command that works on an archive.
+type Session struct {
+	Config *config.Config
+	Log    *slog.Logger
+}
+
+// Start reads the configuration that the flags, the environment and the file
+// make together. It touches neither the store nor the keys.
+func Start(c *cli.Context, p command.Process) (*Session, error) {
+	said := command.ConfigFromFlags(c)
+	cfg, err := config.Load(config.Sources{File: said.File, Environ: p.Environ, Set: said.Set})
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.RequireArchive(); err != nil {
+		return nil, err
+	}
+	return &Session{cfg, command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON)}, nil
+}
+
+// DataDir finds the data directory that a call is about; file is the PATH or
+// DEST it was given, if any.
+func (s *Session) DataDir(file string) (*archive.DataDir, error) {
+	return archive.FindDataDir(s.Config.Cluster.PGData, file, ".")
+}
+
+// Principal is the principal key that the configuration names.
+func (s *Session) Principal() keys.Ref {
+	return keys.Ref{Provider: s.Config.Keys.Provider, Key: s.Config.Keys.Principal}
+}
+
+// Ring has the configured key providers.
+func (s *Session) Ring() (*keys.Ring, error) {
+	providers := map[string]keys.Provider{}
+	for name, options := range s.Config.Keys.Providers {
+		p, err := keyproviders.Open(options)
+		if err != nil {
+			return nil, fmt.Errorf("key provider %s: %w", name, err)
+		}
+		providers[name] = p
+	}
+	return keys.NewRing(providers), nil
+}
+
+// Bucket opens this cluster's part of the store. Each call of it is bounded in
+// time; whoever wants calls repeated does so: see Patient.
+func (s *Session) Bucket(ctx context.Context) (storage.Bucket, error) {
+	b, err := backends.Openers().Open(ctx, s.Config.Storage.URL)
+	if err != nil {
+		return nil, err
+	}
+	b = storage.WithTimeout(b, storage.Limits{
+		Answer:   s.Config.Storage.ConnectTimeout,
+		Progress: s.Config.Storage.ProgressTimeout,
+	})
+	return storage.WithPrefix(b, s.Config.Cluster.Name), nil
+}
+
+// Patient repeats calls of b that fail, within the time that ctx leaves.
+func (s *Session) Patient(b storage.Bucket) storage.Bucket {
+	return storage.WithRetry(b, storage.Policy{}, s.Log)
+}
+
+// Options are the archive's. d is the server that the call is about, nil if
+// it is about none.
+func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
+	o := archive.Options{
+		Workers:                 s.Config.Archive.Workers,
+		Log:                     s.Log,
+		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
+	}
+	var err error
+	if o.Codec, err = seal.ParseCodec(s.Config.Archive.Codec); err != nil {
+		return o, err
+	}
+	if o.Host, err = os.Hostname(); err != nil {
+		return o, err
+	}
+	if text := s.Config.Keys.Anchor; text != "" {
+		a, err := keys.ParseAnchor(text)
+		if err != nil {
+			return o, err
+		}
+		o.Anchor = &a
+	}
+	if d != nil {
+		o.TDE = tdekeys.Fetch(d.Path, s.Config.TDE.Map)
+	}
+	return o, nil
+}
+
+// Open opens the archive, with calls of the store repeated.
+func (s *Session) Open(ctx context.Context, d *archive.DataDir) (*archive.Archive, error) {
+	return s.open(ctx, d, s.Patient)
+}
+
+// OpenOnce opens the archive for a caller that repeats what fails by itself.
+func (s *Session) OpenOnce(ctx context.Context, d *archive.DataDir) (*archive.Archive, error) {
+	return s.open(ctx, d, func(b storage.Bucket) storage.Bucket { return b })
+}
+
+func (s *Session) open(ctx context.Context, d *archive.DataDir, wrap func(storage.Bucket) storage.Bucket) (*archive.Archive, error) {
+	b, err := s.Bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := s.Ring()
+	if err != nil {
+		return nil, err
+	}
+	o, err := s.Options(d)
+	if err != nil {
+		return nil, err
+	}
+	return archive.Open(ctx, wrap(b), ring, o)
+}

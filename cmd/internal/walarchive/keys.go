@@ -1,0 +1,240 @@
+package walarchive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"walarchive/archive"
+	"walarchive/cmd/internal/command"
+	"walarchive/cmd/internal/session"
+	"walarchive/keys"
+)
+
+func keysCommand(p command.Process) *cli.Command {
+	return &cli.Command{
+		Name:  "keys",
+		Usage: "the archive's keys",
+		Subcommands: []*cli.Command{
+			keysRead(p, "list", "show the epochs and the principal keys that open them", listEpochs),
+			keysRead(p, "history", "show the key chain, entry by entry", listChain),
+			keysRotate(p),
+		},
+	}
+}
+
+// A listing is what a command of keys shows, as JSON or as a table.
+type listing interface {
+	table(w io.Writer) error
+}
+
+func keysRead(p command.Process, name, usage string, list func(*cli.Context, *session.Session, *archive.Archive) (listing, error)) *cli.Command {
+	return &cli.Command{
+		Name:  name,
+		Usage: usage,
+		Flags: append(command.ConfigFlags(), command.JSONFlag()),
+		Action: func(c *cli.Context) error {
+			if _, err := command.Operands(c); err != nil {
+				return err
+			}
+			if err := show(c, p, list); err != nil {
+				return fmt.Errorf("keys %s: %w", name, err)
+			}
+			return nil
+		},
+	}
+}
+
+func show(c *cli.Context, p command.Process, list func(*cli.Context, *session.Session, *archive.Archive) (listing, error)) error {
+	s, err := session.Start(c, p)
+	if err != nil {
+		return err
+	}
+	a, err := s.Open(c.Context, nil)
+	if err != nil {
+		return err
+	}
+	l, err := list(c, s, a)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return command.PrintJSON(c.App.Writer, l)
+	}
+	return l.table(c.App.Writer)
+}
+
+func keysRotate(p command.Process) *cli.Command {
+	return &cli.Command{
+		Name:  "rotate",
+		Usage: "go over to another principal key",
+		Description: "Opens a new epoch under the principal key NAME of keys.provider and wraps the open epoch with\n" +
+			"it too. What is stored stays as it is. Then set keys.principal to NAME on every host. Keep the\n" +
+			"old principal key: it is still needed for older epochs.",
+		Flags: append(command.ConfigFlags(),
+			&cli.StringFlag{Name: "to", Usage: "`NAME` of the principal key to go over to"},
+			&cli.BoolFlag{Name: "create-key", Usage: "make that key, if it is not there"},
+			command.JSONFlag()),
+		Action: func(c *cli.Context) error {
+			if _, err := command.Operands(c); err != nil {
+				return err
+			}
+			if c.String("to") == "" {
+				return command.Usagef(c.Command.HelpName, "keys rotate: --to is missing")
+			}
+			if err := rotate(c, p); err != nil {
+				return fmt.Errorf("keys rotate: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func rotate(c *cli.Context, p command.Process) error {
+	s, err := session.Start(c, p)
+	if err != nil {
+		return err
+	}
+	to := keys.Ref{Provider: s.Config.Keys.Provider, Key: c.String("to")}
+	if c.Bool("create-key") {
+		ring, err := s.Ring()
+		if err != nil {
+			return err
+		}
+		if err := ring.Create(c.Context, to); err != nil && !errors.Is(err, keys.ErrKeyExists) {
+			return err
+		}
+	}
+	a, err := s.Open(c.Context, nil)
+	if err != nil {
+		return err
+	}
+	if err := a.RotatePrincipal(c.Context, to); err != nil {
+		return err
+	}
+	epochs := a.Epochs()
+	open := epochs[len(epochs)-1]
+	if c.Bool("json") {
+		return command.PrintJSON(c.App.Writer, describeEpoch(open))
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "epoch %d is open, under %v\nSet keys.principal = %q on every host, and keep the old key: older epochs need it.\n", open.Number, to, to.Key)
+	return err
+}
+
+// epoch describes an epoch of the archive.
+type epoch struct {
+	Number     int        `json:"number"`
+	ID         string     `json:"id"`
+	Principals []keys.Ref `json:"principals"`
+	Missing    []string   `json:"missing,omitempty"` // principal keys that cannot be had here, and why
+}
+
+func describeEpoch(e keys.Epoch) epoch {
+	d := epoch{Number: e.Number, ID: e.ID().String(), Principals: []keys.Ref{}}
+	for _, w := range e.Wraps() {
+		d.Principals = append(d.Principals, keys.Ref{Provider: w.Provider, Key: w.Key})
+	}
+	return d
+}
+
+type epochs []epoch
+
+// listEpochs asks for every principal key: one that is gone shows before it is
+// needed.
+func listEpochs(c *cli.Context, s *session.Session, a *archive.Archive) (listing, error) {
+	ring, err := s.Ring()
+	if err != nil {
+		return nil, err
+	}
+	var l epochs
+	for _, e := range a.Epochs() {
+		d := describeEpoch(e)
+		for _, ref := range d.Principals {
+			if _, err := ring.Principal(c.Context, ref); err != nil {
+				d.Missing = append(d.Missing, err.Error())
+			}
+		}
+		l = append(l, d)
+	}
+	return l, nil
+}
+
+func (l epochs) table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	row(t, "epoch", "id", "principal keys")
+	for _, e := range l {
+		row(t, fmt.Sprint(e.Number), e.ID, joinRefs(e.Principals))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, e := range l {
+		for _, m := range e.Missing {
+			if _, err := fmt.Fprintf(w, "epoch %d: NOT AVAILABLE: %s\n", e.Number, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// chain is the key chain as it stands.
+type chain []keys.Entry
+
+func listChain(_ *cli.Context, _ *session.Session, a *archive.Archive) (listing, error) {
+	return chain(a.Chain()), nil
+}
+
+func (l chain) table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	row(t, "entry", "time", "host", "what")
+	for _, e := range l {
+		row(t, fmt.Sprint(e.Number), e.Time.Format("2006-01-02 15:04:05Z"), e.Host, describeEntry(e))
+	}
+	return t.Flush()
+}
+
+func describeEntry(e keys.Entry) string {
+	var what []string
+	if e.Archive != nil {
+		what = append(what, "archive "+e.Archive.String())
+	}
+	if e.Epoch != nil {
+		what = append(what, fmt.Sprintf("opens epoch %d under %s", e.Epoch.Number, wrapRefs(e.Epoch)))
+	}
+	for _, w := range e.Wraps {
+		what = append(what, fmt.Sprintf("wraps epoch %d with %s", w.Number, wrapRefs(&w)))
+	}
+	for _, r := range e.Retire {
+		what = append(what, "retires "+r.String())
+	}
+	if e.Data != nil {
+		what = append(what, string(e.Data))
+	}
+	return strings.Join(what, "; ")
+}
+
+func wrapRefs(e *keys.EpochWraps) string {
+	var refs []keys.Ref
+	for _, w := range e.Wraps {
+		refs = append(refs, keys.Ref{Provider: w.Provider, Key: w.Key})
+	}
+	return joinRefs(refs)
+}
+
+func joinRefs(refs []keys.Ref) string {
+	all := make([]string, len(refs))
+	for i, r := range refs {
+		all[i] = r.String()
+	}
+	return strings.Join(all, ", ")
+}
+
+// row adds a row to a table, whose Flush reports any error.
+func row(t *tabwriter.Writer, cells ...string) {
+	_, _ = fmt.Fprintln(t, strings.Join(cells, "\t"))
+}
