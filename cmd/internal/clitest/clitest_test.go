@@ -10,6 +10,7 @@
 //	digest FILE SHA256           compare the digest of a file
 //	cmpbytes A B                 compare two files, of any bytes
 //	corrupt FILE OFFSET          change one byte
+//	expand FILE                  put the values of $VARIABLES into a file
 //	exit CODE COMMAND...         run a command and expect its exit code
 package clitest
 
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"digest":   digest,
 			"cmpbytes": cmpbytes,
 			"corrupt":  corrupt,
+			"expand":   expand,
 			"exit":     exit,
 		},
 	})
@@ -146,6 +148,12 @@ func corrupt(ts *testscript.TestScript, neg bool, args []string) {
 	b[0] ^= 0x55
 	_, err = f.WriteAt(b, off)
 	ts.Check(err)
+}
+
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, "expand FILE", 1)
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // exit runs a command; what it printed is then there for stdout and stderr.

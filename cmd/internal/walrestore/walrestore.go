@@ -38,6 +38,7 @@ func Run(ctx context.Context, p command.Process) int {
 
 func commands(p command.Process) []*cli.Command {
 	return []*cli.Command{
+		getCommand(p),
 		tdecmd.Group("work for a server with pg_tde, without an archive", tdecmd.Encrypt(p)),
 	}
 }
