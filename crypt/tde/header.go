@@ -3,6 +3,7 @@ package tde
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -81,9 +82,12 @@ func parseMagic(b []byte) (Version, error) {
 // the right key, for a provider may hold another under the same name.
 func (h *Header) Verify(principal crypt.Key) error {
 	info, nonce, tag := h.signed[:280], h.signed[280:296], h.signed[296:]
-	if _, err := openGCM(principal, nonce, info, nil, tag); err != nil {
+	switch _, err := openGCM(principal, nonce, info, nil, tag); {
+	case errors.Is(err, errTag):
 		return hint(fmt.Errorf("key %q (%d bits): %w, or its header is damaged", h.KeyName, 8*len(principal.Bytes()), ErrWrongKey),
 			"the provider holds another key under this name; does the keyring belong to this server?")
+	case err != nil:
+		return fmt.Errorf("key %q: %w", h.KeyName, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package tde
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -165,9 +166,12 @@ func (e *Entry) Unwrap(principal crypt.Key) (crypt.Key, error) {
 		return crypt.Key{}, fmt.Errorf("entry %d: %w: unknown cipher", e.Number, ErrDamaged)
 	}
 	b, err := openGCM(principal, e.raw[l.nonce:][:16], e.raw[:l.aad], e.raw[l.wrapped:][:n], e.raw[l.tag:][:16])
-	if err != nil {
+	switch {
+	case errors.Is(err, errTag):
 		return crypt.Key{}, hint(fmt.Errorf("entry %d (%v) %w: damaged in wal_keys", e.Number, e.Start, ErrUnwrap),
-			"restore pg_tde/wal_keys from a copy of this server's own; WAL of this range cannot be read without it")
+			"restore wal_keys from a copy of this server's own; WAL of this range cannot be read without it")
+	case err != nil:
+		return crypt.Key{}, fmt.Errorf("entry %d: %w", e.Number, err)
 	}
 	defer clear(b)
 	return crypt.NewKey(b)

@@ -75,6 +75,23 @@ func TestParseKeyFileWithoutEntries(t *testing.T) {
 	}
 }
 
+func TestRangeTypesReadWhatTheyPrint(t *testing.T) {
+	for _, want := range []tde.RangeType{tde.Superseded, tde.Unencrypted, tde.Encrypted} {
+		b, err := want.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := tde.RangeType(9)
+		if err := got.UnmarshalText(b); err != nil || got != want {
+			t.Errorf("%s: got %v, %v; want %v", b, got, err, want)
+		}
+	}
+	var got tde.RangeType
+	if err := got.UnmarshalText([]byte("type 7")); err == nil {
+		t.Errorf("read %v", got)
+	}
+}
+
 // fieldBytes is one byte of each field of an entry, by version of the file,
 // and what changing it does to a segment that the entry encrypts.
 var fieldBytes = map[tde.Version]map[string]int{

@@ -37,7 +37,7 @@ func NewKeys(d *Dir, fetch Fetch) *Keys {
 func (k *Keys) Cipher(ctx context.Context, seg wal.Segment) (*Cipher, error) {
 	c, err := k.cipher(ctx, seg)
 	if err != nil {
-		return nil, fmt.Errorf("keys in %s for %v: %w", k.dir.Path, seg, err)
+		return nil, fmt.Errorf("keys in %s: %w", k.dir.Path, err)
 	}
 	return c, nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // pageFits reports whether the header of a page is that of WAL at offset off
-// of seg. Noise passes about once in 2^80 pages.
+// of seg. Noise practically never passes.
 func pageFits(seg wal.Segment, off int64, header []byte) bool {
 	h, err := wal.ParsePageHeader(header)
 	return err == nil && knownMagic(h.Magic) &&
