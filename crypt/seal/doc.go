@@ -98,4 +98,10 @@
 // What a reader of the bucket learns: names, times, sizes and the length of
 // each frame. Compressed lengths tell something about the content to someone
 // who can also write rows; codec none closes that.
+//
+// # Vectors
+//
+// fixtures/seal/v1 holds objects of this version, each with what must come of
+// opening it: ok, corrupt, misplaced or version. Those named forged verify and
+// break a rule nevertheless. They never change.
 package seal

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
+
+	"walarchive/crypt"
 )
 
 // forged is a frame that verifies although no writer makes it.
@@ -22,14 +24,21 @@ func forge(t testing.TB, o Options, frames ...forged) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := h.encode()
+	head, err := h.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSuite(testKey(t, 7), h, out)
+	return forgeBehind(t, testKey(t, 7), h, head, frames...)
+}
+
+// forgeBehind puts frames behind head, which need not be what h encodes to.
+func forgeBehind(t testing.TB, key crypt.Key, h *Header, head []byte, frames ...forged) []byte {
+	t.Helper()
+	s, err := newSuite(key, h, head)
 	if err != nil {
 		t.Fatal(err)
 	}
+	out := bytes.Clone(head)
 	for _, f := range frames {
 		n := len(f.payload)
 		p := make([]byte, frameHeadSize+n, frameOverhead+n)
@@ -41,6 +50,30 @@ func forge(t testing.TB, o Options, frames ...forged) []byte {
 		out = append(out, append(p, s.tag(p)...)...)
 	}
 	return out
+}
+
+// unforge takes a good object apart, so that its frames can be forged again.
+func unforge(t testing.TB, key crypt.Key, sealed []byte) (h *Header, head []byte, frames []forged) {
+	t.Helper()
+	h, head, err := readHeader(bytes.NewReader(sealed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSuite(key, h, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, parts := split(t, sealed)
+	for _, p := range parts {
+		f, err := parseFrameHead(p, h)
+		if err != nil || !s.verify(p) {
+			t.Fatalf("frame %d: %v", f.number, err)
+		}
+		payload := make([]byte, f.cipher)
+		s.crypt(payload, p[frameHeadSize:frameHeadSize+f.cipher], f.number)
+		frames = append(frames, forged{head: f, payload: payload})
+	}
+	return h, head, frames
 }
 
 // raw is a frame that a writer could make.
