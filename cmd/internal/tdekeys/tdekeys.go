@@ -10,10 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"walarchive/cmd/internal/command"
 	"walarchive/crypt"
 	"walarchive/crypt/tde"
+	"walarchive/keys"
 	"walarchive/keys/all"
+	"walarchive/storage"
 )
 
 // Fetch fetches keys for the server whose data directory is pgdata: relative
@@ -35,11 +36,15 @@ func Fetch(pgdata string, moved map[string]string) tde.Fetch {
 		}
 		key, err := provider.Key(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = command.WithHint(err, "the server's options name this file; if it lies elsewhere on this host, map its directory: tde.map in the configuration, --map of the tde commands")
+			// Of another kind from here on: callers ask for fs.ErrNotExist to
+			// know whether an object is in the archive.
+			err = storage.Classify(err, keys.ErrUnavailable, mapHint)
 		}
 		return key, err
 	}
 }
+
+const mapHint = "the server's options name this file; if it lies elsewhere on this host, map its directory: tde.map in the configuration, --map of the tde commands"
 
 // settings turns the options of a server's provider into those of ours.
 func settings(o tde.Options) (map[string]string, error) {

@@ -2,7 +2,9 @@ package tdekeys
 
 import (
 	"errors"
+	"io/fs"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"walarchive/crypt/tde"
@@ -55,9 +57,14 @@ func TestFetch(t *testing.T) {
 		t.Errorf("with the keyring moved: %v", err)
 	}
 	k = tde.NewKeys(dir, Fetch(host.PGData, map[string]string{fixtures.KeyringDir: t.TempDir()}))
-	var where *keys.Error
-	if _, err := k.Principal(t.Context()); !errors.As(err, &where) || where.Hint() == "" {
-		t.Errorf("without the keyring: %v, want a *keys.Error with a hint", err)
+	_, err = k.Principal(t.Context())
+	var advice interface{ Hint() string }
+	if !errors.Is(err, keys.ErrUnavailable) || !errors.As(err, &advice) || !strings.Contains(advice.Hint(), "tde.map") {
+		t.Errorf("without the keyring: %v, want ErrUnavailable with a hint at tde.map", err)
+	}
+	// It would pass for an object that is not in the archive.
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is fs.ErrNotExist", err)
 	}
 }
 
