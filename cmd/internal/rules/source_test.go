@@ -99,3 +99,26 @@ func init() { os.Exit(1); _ = os.Getenv("A"); _, _ = os.Open("b") }`
 		t.Errorf("found %q", got)
 	}
 }
+
+// TestCrashGuardComesFirst: what breaks in walrestore before AbortOnCrash ends
+// with Go's exit code 2, which PostgreSQL reads as the end of the WAL.
+func TestCrashGuardComesFirst(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "../../walrestore/main.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || fn.Name.Name != "main" {
+			continue
+		}
+		if s, ok := fn.Body.List[0].(*ast.ExprStmt); ok {
+			if c, ok := s.X.(*ast.CallExpr); ok {
+				if sel, ok := c.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "AbortOnCrash" {
+					return
+				}
+			}
+		}
+	}
+	t.Error("the first statement of walrestore's main is not command.AbortOnCrash()")
+}
