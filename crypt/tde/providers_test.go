@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -107,6 +108,24 @@ func TestParseProvidersRefuses(t *testing.T) {
 		if ps, err := tde.ParseProviders(b, tde.Percona); !errors.Is(err, tde.ErrDamaged) {
 			t.Errorf("%s: got %v, %v; want %v", name, ps, err, tde.ErrDamaged)
 		}
+	}
+}
+
+func TestProviderOfTheServerKeySkipsDeletedRecords(t *testing.T) {
+	pgdata := t.TempDir()
+	dir := tdetest.KeyFile{Provider: -2}.Write(t, pgdata, tde.Percona)
+	writeFile(t, dir, "1664_providers", slices.Concat(
+		tdetest.Provider(-1, "other", "{}", 1),
+		tdetest.Provider(-2, "", "", 0),
+		tdetest.Provider(-2, "first", "{}", 2),
+		tdetest.Provider(-2, "second", "{}", 1),
+	))
+	d, err := tde.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := d.Provider(); err != nil || p.Name != "first" {
+		t.Errorf("got %q, %v; want the first record of that id that is not deleted", p.Name, err)
 	}
 }
 

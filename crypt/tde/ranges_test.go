@@ -58,6 +58,10 @@ func TestCover(t *testing.T) {
 			name: "a range over a whole timeline, whatever the LSN", starts: []wal.Location{at(1, 0x3000000), at(3, 0x9000000)}, seg: seg(2, 1),
 			want: []Span{{0, Encrypted, 0, mib}},
 		},
+		{
+			name: "an end on a later timeline, at an LSN in the segment", starts: []wal.Location{at(1, 1), at(3, 1*mib+16)}, seg: seg(2, 1),
+			want: []Span{{0, Encrypted, 0, mib}},
+		},
 		{name: "on its first timeline from its start", starts: []wal.Location{at(1, 0x3000000), at(3, 0x9000000)}, seg: seg(1, 1)},
 		{
 			name: "on its last timeline up to its end", starts: []wal.Location{at(1, 0x3000000), at(3, 0x9000010)}, seg: seg(3, 0x90),

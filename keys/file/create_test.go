@@ -2,11 +2,13 @@ package file_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"walarchive/keys"
 	"walarchive/keys/file"
@@ -104,6 +106,32 @@ func TestCreateCutShortLeavesTheKeyring(t *testing.T) {
 	}
 	if got, _ := os.ReadFile(path); !bytes.Equal(got, record("a", key16)) {
 		t.Errorf("the keyring changed: it has %d bytes", len(got))
+	}
+}
+
+func TestCreateWaitsForTheLock(t *testing.T) {
+	path := write(t, record("a", key16))
+	other, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := file.New(path).Create(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+	if got, _ := os.ReadFile(path); !bytes.Equal(got, record("a", key16)) {
+		t.Error("the keyring changed under another's lock")
+	}
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.New(path).Create(t.Context(), "b"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,11 +59,21 @@ func testCreateTaken(t *testing.T, p keys.Creator) {
 }
 
 func testCreateRace(t *testing.T, p keys.Creator) {
+	for i := range 10 {
+		raceFor(t, p, fmt.Sprintf("name-%d", i))
+	}
+}
+
+// raceFor lets several creators loose on one name at once.
+func raceFor(t *testing.T, p keys.Creator, name string) {
+	t.Helper()
 	var won atomic.Pointer[[]byte]
+	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			key, err := p.Create(t.Context(), "one")
+			<-start
+			key, err := p.Create(t.Context(), name)
 			if errors.Is(err, keys.ErrKeyExists) {
 				return
 			}
@@ -75,11 +86,12 @@ func testCreateRace(t *testing.T, p keys.Creator) {
 			}
 		})
 	}
+	close(start)
 	wg.Wait()
 	if won.Load() == nil {
 		t.Fatal("no creator succeeded")
 	}
-	wantKey(t, p, "one", *won.Load())
+	wantKey(t, p, name, *won.Load())
 }
 
 func testCreateContext(t *testing.T, p keys.Creator) {
