@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,8 +19,8 @@ import (
 	"walarchive/crypt/tde"
 )
 
-// KeyFile is a file wal_keys to be made. Zero fields get a usable value;
-// principal keys and nonces random ones.
+// KeyFile is a file wal_keys to be made. Zero fields get a usable value,
+// keys and nonces a random one.
 type KeyFile struct {
 	Version   tde.Version // default 2
 	Principal crypt.Key
@@ -29,7 +28,6 @@ type KeyFile struct {
 	Provider  int32  // default -1
 	Set       time.Time
 	Entries   []Entry
-	Rand      io.Reader // of nonces, keys and base IVs; default crypto/rand
 }
 
 // Entry is an entry of a KeyFile. Without Key and BaseIV it gets random ones.
@@ -75,11 +73,8 @@ func (f KeyFile) withDefaults() KeyFile {
 	if f.Version == 0 {
 		f.Version = tde.Version2
 	}
-	if f.Rand == nil {
-		f.Rand = rand.Reader
-	}
 	if f.Principal.IsZero() {
-		f.Principal = f.randomKey()
+		f.Principal = randomKey()
 	}
 	if f.KeyName == "" {
 		f.KeyName = "server-key"
@@ -102,17 +97,17 @@ func (f KeyFile) header() []byte {
 	le.PutUint64(b[16:], uint64(f.Set.Unix()))
 	le.PutUint64(b[24:], uint64(f.Set.Nanosecond()/1000))
 	copy(b[32:288], f.KeyName)
-	f.fill(b[288:304])
+	fill(b[288:304])
 	copy(b[304:], f.seal(b[288:304], b[8:288], nil))
 	return b
 }
 
 func (f KeyFile) entry(e Entry) []byte {
 	if e.Key.IsZero() {
-		e.Key = f.randomKey()
+		e.Key = randomKey()
 	}
 	if e.BaseIV == [16]byte{} {
-		f.fill(e.BaseIV[:])
+		fill(e.BaseIV[:])
 	}
 	switch f.Version {
 	case tde.Version1:
@@ -133,7 +128,7 @@ func (f KeyFile) entry1(e Entry) []byte {
 	le.PutUint32(b[40:], uint32(e.Type))
 	le.PutUint64(b[48:], uint64(e.Start.LSN))
 	le.PutUint32(b[56:], uint32(e.Start.Timeline))
-	f.fill(b[64:80])
+	fill(b[64:80])
 	box := f.seal(b[64:80], b[:8], e.Key.Bytes())
 	copy(b[8:24], box)
 	copy(b[80:], box[16:])
@@ -148,7 +143,7 @@ func (f KeyFile) entry2(e Entry) []byte {
 	le.PutUint64(b[8:], uint64(e.Start.LSN))
 	le.PutUint32(b[16:], uint32(e.Start.Timeline))
 	copy(b[56:], e.BaseIV[:])
-	f.fill(b[24:40])
+	fill(b[24:40])
 	f.sealInto(b, 24, 40, 8, e.Key)
 	le.PutUint32(b[4:], uint32(e.Type))
 	return b
@@ -162,7 +157,7 @@ func (f KeyFile) entry3(e Entry) []byte {
 	copy(b[8:], e.BaseIV[:])
 	le.PutUint64(b[24:], uint64(e.Start.LSN))
 	le.PutUint32(b[32:], uint32(e.Start.Timeline))
-	f.fill(b[40:56])
+	fill(b[40:56])
 	f.sealInto(b, 40, 56, 24, e.Key)
 	le.PutUint32(b[4:], uint32(e.Type))
 	return b
@@ -187,15 +182,13 @@ func (f KeyFile) seal(nonce, aad, plain []byte) []byte {
 	return gcm.Seal(nil, nonce, plain, aad)
 }
 
-func (f KeyFile) fill(b []byte) {
-	if _, err := io.ReadFull(f.Rand, b); err != nil {
-		panic(err)
-	}
+func fill(b []byte) {
+	_, _ = rand.Read(b) // never fails
 }
 
-func (f KeyFile) randomKey() crypt.Key {
+func randomKey() crypt.Key {
 	b := make([]byte, 16)
-	f.fill(b)
+	fill(b)
 	key, err := crypt.NewKey(b)
 	if err != nil {
 		panic(err)
