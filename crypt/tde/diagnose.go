@@ -15,7 +15,7 @@ import (
 // that the keys are not the cause, as far as page headers tell: the bytes are
 // damaged, or another segment's.
 func (c *Cipher) Diagnose(raw io.ReaderAt, off int64) error {
-	bad, run, err := c.firstBad(raw, off)
+	bad, run, err := c.firstBad(raw, max(off, 0))
 	if err != nil {
 		return fmt.Errorf("diagnose %v: %w", c.seg, err)
 	}
