@@ -12,7 +12,7 @@ const (
 	roomTDE           = 16 << 10
 	roomCheckpoints   = 6 << 10
 	roomRestorePoints = 4 << 10
-	roomTablespaces   = 4 << 10
+	roomTablespaces   = 6 << 10
 	roomParameters    = 2 << 10
 	roomSmall         = 1 << 10 // each of the others
 	maxPageTimelines  = 64

@@ -55,7 +55,7 @@ func wantEnd(t *testing.T, got wal.End, kind wal.EndKind, lsn wal.LSN) {
 }
 
 // encode checks that facts survive their JSON and returns it.
-func encode(t *testing.T, f wal.Facts) []byte {
+func encode(t testing.TB, f wal.Facts) []byte {
 	t.Helper()
 	b, err := json.Marshal(f)
 	if err != nil {
