@@ -42,7 +42,9 @@ type Bucket interface {
 	// Put itself rewinds body to its start first, so a failed Put may be
 	// repeated, and reads it only until it returns. After an error other than
 	// ErrExist the object may be there all the same, whole, if the answer was
-	// lost on its way. See BodySize for bodies of known length.
+	// lost on its way. A body of known size (BodySize) that turns out to have
+	// another gives ErrInvalid and is not stored. An error of body itself comes
+	// back wrapped.
 	Put(ctx context.Context, name string, body io.ReadSeeker) error
 
 	// Get opens n bytes of an object from offset off; n < 0 means to its end.
@@ -68,14 +70,4 @@ type Bucket interface {
 	// Delete removes an object. One already gone is no error, so repeating
 	// is safe.
 	Delete(ctx context.Context, name string) error
-}
-
-// BodySize is the number of bytes in a Put's body if it says so, by a method
-// Size() int64 as bytes.Reader has it, and otherwise -1. A body of known size
-// that turns out to have another is not stored.
-func BodySize(body io.Reader) int64 {
-	if s, ok := body.(interface{ Size() int64 }); ok {
-		return s.Size()
-	}
-	return -1
 }

@@ -105,10 +105,7 @@ func write(ctx context.Context, f *os.File, body io.ReadSeeker) error {
 	if err != nil {
 		return err
 	}
-	if size := storage.BodySize(body); size >= 0 && n != size {
-		return fmt.Errorf("the body has %d bytes instead of %d: %w", n, size, io.ErrUnexpectedEOF)
-	}
-	return nil
+	return storage.CheckSize(body, n)
 }
 
 // taken gives ErrExist if name is there already, before anything is written.

@@ -3,7 +3,6 @@ package storagetest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"maps"
@@ -57,8 +56,8 @@ func readBody(ctx context.Context, body io.ReadSeeker) ([]byte, error) {
 	if err == nil {
 		err = ctx.Err()
 	}
-	if size := storage.BodySize(body); err == nil && size >= 0 && int64(len(data)) != size {
-		err = fmt.Errorf("the body has %d bytes instead of %d: %w", len(data), size, io.ErrUnexpectedEOF)
+	if err == nil {
+		err = storage.CheckSize(body, int64(len(data)))
 	}
 	return data, err
 }

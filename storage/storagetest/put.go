@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -112,9 +113,8 @@ func (l liar) Size() int64 { return l.size }
 
 func testWrongSize(t *testing.T, b storage.Bucket) {
 	for _, size := range []int64{0, 9, 11, 1 << 20} {
-		if err := b.Put(t.Context(), "lied", liar{strings.NewReader("ten bytes."), size}); err == nil {
-			t.Errorf("10 bytes that claimed to be %d were stored", size)
-		}
+		err := b.Put(t.Context(), "lied", liar{strings.NewReader("ten bytes."), size})
+		wantKind(t, fmt.Sprintf("10 bytes that said to be %d", size), err, storage.ErrInvalid)
 		wantFree(t, b, "lied")
 	}
 }
