@@ -138,7 +138,7 @@ func TestAuthenticNonsenseIsRefused(t *testing.T) {
 		{"codec 3", []forged{facts, edited(short(1), 10, 3)}, false},
 		{"packed facts", []forged{{head: frameHead{0, factsFrame, LZ4, 35, len(goodBlock)}, payload: goodBlock}}, false},
 		{"raw frame with other plain length", []forged{facts, {head: frameHead{1, dataFrame, None, 4, 5}, payload: []byte("short")}}, false},
-		{"block not smaller", []forged{facts, packed(len(goodBlock), goodBlock)}, false},
+		{"block not smaller", []forged{facts, packed(5, []byte("\x50short"))}, false},
 		{"block of another length", []forged{facts, packed(36, goodBlock)}, false},
 		{"block longer than said", []forged{facts, packed(34, goodBlock)}, false},
 		{"block cut", []forged{facts, packed(35, goodBlock[:8])}, false},

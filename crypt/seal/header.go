@@ -74,10 +74,8 @@ func readHeader(r io.Reader) (*Header, []byte, error) {
 
 // parseHeader accepts exactly the bytes that Header.encode makes.
 func parseHeader(p []byte) (*Header, error) {
-	d := json.NewDecoder(bytes.NewReader(p))
-	d.DisallowUnknownFields()
 	h := new(Header)
-	switch err := d.Decode(h); {
+	switch err := json.Unmarshal(p, h); {
 	case errors.Is(err, ErrVersion):
 		return nil, err
 	case err != nil:

@@ -94,6 +94,10 @@ func (m *vectorMaker) forgedVectors() []vector {
 			f[1] = forged{head: frameHead{1, dataFrame, LZ4, 36, len(zeros)}, payload: zeros}
 			return f
 		}),
+		m.forged("forged-block-not-smaller", "an LZ4 block that is no smaller than its content", 0, func(f []forged) []forged {
+			f[1] = forged{head: frameHead{1, dataFrame, LZ4, 5, 6}, payload: []byte("\x5001234")}
+			return f
+		}),
 		m.forged("forged-totals-plain", "totals with a byte of plaintext too many", all, func(f []forged) []forged {
 			f[len(f)-1].payload[15]++
 			return f

@@ -42,7 +42,7 @@ func parseTotals(p []byte) Totals {
 // data frames: size is its size there, tail its last bytes, TailSize of them or
 // more. That the data frames are whole it does not say.
 func (r *Reader) CheckEnd(size int64, tail []byte) (Totals, error) {
-	if len(tail) < TailSize || size < int64(len(tail)) {
+	if len(tail) < TailSize {
 		return Totals{}, corrupt("it ends too early")
 	}
 	p := append([]byte(nil), tail[len(tail)-TailSize:]...)

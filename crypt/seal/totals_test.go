@@ -45,7 +45,7 @@ func TestCheckEndRefuses(t *testing.T) {
 		{"object without its end", size - TailSize, sealed[size-2*TailSize : size-TailSize]},
 		{"a byte behind", size + 1, append(bytes.Clone(tail), 0)[1:]},
 		{"another size", size - 1, tail},
-		{"size below the tail", 1, tail},
+		{"size 0", 0, tail},
 		{"size below zero", -1, tail},
 		{"end of another object", size, otherTail},
 		{"a data frame", size, frames[1]},
@@ -61,6 +61,30 @@ func TestCheckEndRefuses(t *testing.T) {
 		if _, err := mustOpen(t, bytes.NewReader(sealed), o).CheckEnd(size, p); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("byte %d changed: got %v, want %v", i, err, ErrCorrupt)
 		}
+	}
+}
+
+// TestCheckEndKnowsAFinalFrame cuts an object behind a data frame whose content
+// looks like totals that agree with it.
+func TestCheckEndKnowsAFinalFrame(t *testing.T) {
+	o := testOptions(None, testFrame)
+	head, frames := split(t, mustSeal(t, nil, o))
+	size := uint64(len(join(head, frames[0])) + TailSize)
+	sealed := mustSeal(t, Totals{Frames: 0, Sealed: size}.encode(), testOptions(None, testFrame))
+	cut := sealed[:size]
+	if _, err := mustOpen(t, bytes.NewReader(cut), o).CheckEnd(int64(size), cut); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v, want %v", err, ErrCorrupt)
+	}
+}
+
+func TestCheckEndComparesNumbers(t *testing.T) {
+	o := testOptions(None, testFrame)
+	facts := raw(0, factsFrame, testFacts)
+	end := ending(t, testOptions(None, testFrame), facts)
+	end.head.number = 2
+	sealed := forge(t, o, facts, end)
+	if _, err := mustOpen(t, bytes.NewReader(sealed), o).CheckEnd(int64(len(sealed)), sealed); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v, want %v", err, ErrCorrupt)
 	}
 }
 
