@@ -33,7 +33,7 @@ func ParseDigest(s string) (Digest, error) {
 
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// IsZero reports whether d was never set. No content has this digest.
+// IsZero reports whether d was never set. No content is known to have it.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
 // MarshalText is Digest.String.

@@ -117,23 +117,31 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 // verifies the whole object. Plaintext of another length gives ErrCorrupt. On
 // any error p is all zeros. Nothing must have been read before.
 func (r *Reader) ReadFull(p []byte) error {
-	if r.number != 1 {
-		return errors.New("seal: ReadFull after another read")
+	err := errors.New("seal: ReadFull after another read")
+	if r.number == 1 {
+		err = r.readInto(p)
 	}
+	if err != nil {
+		clear(p)
+	}
+	return err
+}
+
+func (r *Reader) readInto(p []byte) error {
 	r.direct, r.rest = true, p
 	err := r.next()
 	for err == nil {
 		err = r.next()
 	}
-	if err == io.EOF && len(r.rest) == 0 {
-		return nil
-	}
-	if err == io.EOF {
-		err = corrupt("%d bytes of plaintext, not %d", r.plain, len(p))
-	}
 	r.ring.drain()
-	clear(p)
-	return err
+	r.chunk = nil // it was given out in p
+	switch {
+	case err != io.EOF:
+		return err
+	case len(r.rest) > 0:
+		return corrupt("%d bytes of plaintext, not %d", r.plain, len(p))
+	}
+	return nil
 }
 
 // next makes the next data frame's plaintext the chunk. io.EOF means that the

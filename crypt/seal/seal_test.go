@@ -300,6 +300,18 @@ func TestReadFullOnlyAtTheStart(t *testing.T) {
 	}
 }
 
+func TestNothingIsLeftAfterReadFull(t *testing.T) {
+	o := testOptions(LZ4, testFrame)
+	sealed := mustSeal(t, text(3*testFrame), o)
+	for name, p := range map[string][]byte{"all": make([]byte, 3*testFrame), "too short": make([]byte, 2*testFrame), "too long": make([]byte, 4*testFrame)} {
+		r := mustOpen(t, bytes.NewReader(sealed), o)
+		_ = r.ReadFull(p)
+		if n, err := r.Read(make([]byte, 10)); n != 0 || err == nil {
+			t.Errorf("%s: Read gives %d more bytes, %v", name, n, err)
+		}
+	}
+}
+
 func TestReadMixesWithWriteTo(t *testing.T) {
 	o := testOptions(LZ4, testFrame)
 	plain := text(9*testFrame + 5)
