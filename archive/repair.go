@@ -21,12 +21,9 @@ func (a *Archive) Repair(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cause := a.readThrough(ctx, kind, object)
-	if !errors.Is(cause, ErrDamaged) {
-		if cause == nil {
-			cause = fmt.Errorf("%s is sound: every byte authenticates", object)
-		}
-		return "", fmt.Errorf("nothing was moved: %w", cause)
+	cause, err := a.damage(ctx, kind, object)
+	if err != nil {
+		return "", fmt.Errorf("nothing was moved: %w", err)
 	}
 	moved, err := a.firstFree(ctx, func(nth int) string { return damagedObject(object, nth) })
 	if err != nil {
@@ -35,9 +32,13 @@ func (a *Archive) Repair(ctx context.Context, name string) (string, error) {
 	if err := a.copyObject(ctx, object, moved); err != nil {
 		return "", err
 	}
-	record := &Facts{Digest: crypt.DigestBytes(nil), Reason: cause.Error()}
+	record := &Facts{Digest: crypt.DigestBytes(nil), Reason: clip(cause.Error(), maxReason)}
 	if err := a.putSealed(ctx, KindRepair, moved+".record", record, content{}); err != nil {
 		return "", err
+	}
+	// By now another repair and a push may have put a sound object there.
+	if _, err := a.damage(ctx, kind, object); err != nil {
+		return "", fmt.Errorf("%s is copied to %s, and stays: %w", object, moved, err)
 	}
 	if err := a.bucket.Delete(ctx, object); err != nil {
 		return "", advise(fmt.Errorf("%s is copied to %s, but stays: %w", object, moved, err), "repair needs a credential that may delete")
@@ -76,6 +77,18 @@ func objectKind(n wal.Name) Kind {
 		return KindBackup
 	}
 	return KindSegment
+}
+
+// damage is what is wrong with an object that does not authenticate; err says
+// why there is none or it cannot be told.
+func (a *Archive) damage(ctx context.Context, kind Kind, object string) (cause, err error) {
+	switch err := a.readThrough(ctx, kind, object); {
+	case errors.Is(err, ErrDamaged):
+		return err, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s is sound: every byte authenticates", object)
 }
 
 // readThrough opens an object and reads it to its end.
