@@ -46,6 +46,7 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Host = clip(o.Host, maxHost)
 	return o
 }
 

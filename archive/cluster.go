@@ -48,8 +48,8 @@ func readIncarnations(c *keys.Chain) ([]Incarnation, error) {
 			continue
 		}
 		var r record
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			return nil, fmt.Errorf("key chain entry %d: %w: written by a newer version?", e.Number, err)
+		if err := decodeStrict(e.Data, &r); err != nil {
+			return nil, fmt.Errorf("key chain entry %d: %w", e.Number, err)
 		}
 		if i := r.Incarnation; i != nil {
 			if i.Number != len(incs)+1 || !wal.ValidSegmentSize(i.SegmentSize) {
@@ -97,8 +97,8 @@ func create(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref,
 		if err != nil {
 			return nil, err
 		}
-		if info.Name != hintObject {
-			return nil, a.noArchive(ctx)
+		if info.Name != hintObject { // another init's entry 1, or what is left of an archive
+			return Open(ctx, b, ring, o)
 		}
 	}
 	data, err := openIncarnation(1, d.Identity())
@@ -136,7 +136,8 @@ func (a *Archive) pushInto(id wal.Identity) (Incarnation, error) {
 		return Incarnation{}, err
 	}
 	if open := a.Incarnations()[len(a.Incarnations())-1]; inc != open {
-		return Incarnation{}, fmt.Errorf("%w: %s is closed since the archive went on with %s", ErrForeign, describe(id), describe(open.Identity))
+		err := fmt.Errorf("%w: %s is closed since the archive went on with %s", ErrForeign, describe(id), describe(open.Identity))
+		return Incarnation{}, advise(err, "an old server runs again with its archive_command: switch archiving off there, or give it an archive of its own (cluster.name)")
 	}
 	return inc, nil
 }

@@ -108,8 +108,8 @@ func (d *DataDir) histories() ([]wal.History, error) {
 		if err != nil {
 			continue
 		}
-		b, err := os.ReadFile(f)
-		if errors.Is(err, os.ErrNotExist) {
+		b, err := readSmall(f)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrInvalid) {
 			continue
 		}
 		if err != nil {

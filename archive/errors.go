@@ -13,12 +13,16 @@ var (
 	ErrForeign = errors.New("belongs to another cluster")
 	// ErrInvalid: the file is not a sound WAL file of its name.
 	ErrInvalid = errors.New("not a sound WAL file")
+	// ErrTDE: what encrypts the WAL on this server cannot be had or read.
+	ErrTDE = errors.New("pg_tde")
 	// ErrChanged: the file changed or went away while it was read.
 	ErrChanged = errors.New("changed while it was read")
 	// ErrConflict: the name is taken by other content.
 	ErrConflict = errors.New("already archived with other content")
 	// ErrDamaged: an object of the archive does not authenticate.
 	ErrDamaged = errors.New("the stored object is damaged")
+	// ErrNewer: what is stored has members that this version does not know.
+	ErrNewer = errors.New("written by a newer version of walarchive")
 	// ErrEnd: the archive has no such file and its WAL ends before it.
 	ErrEnd = errors.New("not in the archive")
 	// ErrHole: the archive has no such file although it has later ones.

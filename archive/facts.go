@@ -1,8 +1,11 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"walarchive/archive/wal"
@@ -14,10 +17,10 @@ import (
 type Kind string
 
 const (
-	KindSegment    Kind = "segment"    // a complete WAL segment, in canonical form
-	KindPartial    Kind = "partial"    // the unfinished last segment of a timeline, unaltered
-	KindHistory    Kind = "history"    // a timeline history file
-	KindBackup     Kind = "backup"     // a backup history file
+	KindSegment    Kind = "segment" // a complete WAL segment, in canonical form
+	KindPartial    Kind = "partial" // the unfinished last segment of a timeline, unaltered
+	KindHistory    Kind = "history" // a timeline history file
+	KindBackup     Kind = "backup-history"
 	KindQuarantine Kind = "quarantine" // the bytes of a file that was not accepted
 	KindRepair     Kind = "repair"     // the record of an object moved to damaged/
 )
@@ -33,7 +36,9 @@ const (
 )
 
 // Facts is what the first frame of a sealed object says about the rest, as
-// JSON. It is sealed like the content. In version 1 its members never change.
+// JSON in the one form that encode gives it. It is sealed like the content. In
+// version 1 its members never change: a reader refuses those that it does not
+// know as ErrNewer.
 type Facts struct {
 	Size     int64        `json:"size,string"` // bytes of the canonical content
 	Digest   crypt.Digest `json:"digest"`      // of the canonical content
@@ -42,9 +47,10 @@ type Facts struct {
 	Time     time.Time    `json:"time"` // when
 	Chain    ChainTip     `json:"chain"`
 
-	Proof  Proof       `json:"proof,omitempty"`  // segments and partial segments
-	Source *tde.Source `json:"source,omitempty"` // how the host had it encrypted
-	WAL    *wal.Facts  `json:"wal,omitempty"`
+	Proof     Proof       `json:"proof,omitempty"`      // segments and partial segments
+	Source    *tde.Source `json:"source,omitempty"`     // how the host had it encrypted; absent: not at all
+	SourceCut bool        `json:"source_cut,omitempty"` // Source has more spans than are listed
+	WAL       *wal.Facts  `json:"wal,omitempty"`
 
 	Reason string `json:"reason,omitempty"` // quarantine and repair: why
 }
@@ -55,10 +61,68 @@ type ChainTip struct {
 	Digest crypt.Digest `json:"digest"`
 }
 
-func parseFacts(b []byte) (*Facts, error) {
-	var f Facts
-	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("facts: %w: written by a newer version?", err)
+// Bounds that keep facts below the 64 KiB that a sealed object has for them,
+// with the 48 KiB of wal.MaxFactsSize.
+const (
+	maxSpans  = 100  // listed of a source, each of at most some 80 bytes
+	maxReason = 4096 // bytes
+	maxHost   = 255  // bytes
+)
+
+// setSource notes how the host had the segment encrypted.
+func (f *Facts) setSource(c *tde.Cipher) {
+	if !c.Encrypted() {
+		return
 	}
-	return &f, nil
+	source := c.Source()
+	if f.SourceCut = len(source.Spans) > maxSpans; f.SourceCut {
+		source.Spans = source.Spans[:maxSpans]
+	}
+	f.Source = &source
+}
+
+// encode is the JSON of the facts, in the form that parseFacts accepts: what a
+// reader of the JSON would write again. That differs from the first writing
+// where a name from outside is not UTF-8.
+func (f *Facts) encode() ([]byte, error) {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	var again Facts
+	if err := json.Unmarshal(b, &again); err != nil {
+		return nil, fmt.Errorf("facts: %w", err)
+	}
+	return json.Marshal(&again)
+}
+
+func parseFacts(b []byte) (*Facts, error) {
+	f := new(Facts)
+	if err := decodeStrict(b, f); err != nil {
+		return nil, fmt.Errorf("facts: %w", err)
+	}
+	return f, nil
+}
+
+// decodeStrict reads what json.Marshal made of a value like v, and no other
+// JSON: a member that is unknown, repeated or spelled otherwise gives ErrNewer.
+func decodeStrict(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		again, e := json.Marshal(v)
+		if err = e; err == nil && !bytes.Equal(again, b) {
+			err = errors.New("not as this version writes it")
+		}
+	}
+	if err != nil {
+		return advise(fmt.Errorf("%w: %w", ErrNewer, err), "update walarchive on this host")
+	}
+	return nil
+}
+
+// clip cuts s to at most n bytes.
+func clip(s string, n int) string {
+	return strings.ToValidUTF8(s[:min(len(s), n)], "")
 }

@@ -50,20 +50,24 @@ func onPageStart(lsn wal.LSN) wal.LSN {
 
 // refuse says why a segment is not sound WAL.
 func (p *push) refuse(s *segmentFile, r *reading) error {
-	cause := r.End.Cause
-	if e := s.diagnose(r.End); e != nil {
-		cause = e
+	if r.Identity != (wal.Identity{}) && r.Identity != p.inc.Identity {
+		err := fmt.Errorf("%w: the file is of %s, this server is %s", ErrForeign, describe(r.Identity), describe(p.inc.Identity))
+		return advise(err, "was it copied into pg_wal by hand? %s", unsoundHint)
 	}
-	err := fmt.Errorf("%w: %w", ErrInvalid, cause)
+	e := s.diagnose(r.End)
+	if e == nil {
+		return unsound(r.End.Cause)
+	}
+	err := unsound(fmt.Errorf("%w; %w", r.End.Cause, e))
 	var h interface{ Hint() string }
-	if errors.As(cause, &h) {
-		return err
+	if errors.As(e, &h) {
+		return advise(err, "%s; %s", h.Hint(), unsoundHint)
 	}
-	return advise(err, "%s", badFileHint)
+	return err
 }
 
 // keyTrouble tells trouble with pg_tde's keys from trouble with the archive's.
-func keyTrouble(err error) error { return fmt.Errorf("pg_tde: %w", err) }
+func keyTrouble(err error) error { return fmt.Errorf("%w: %w", ErrTDE, err) }
 
 // forksIn lists where known child timelines leave the timeline of seg, as far
 // as that lies in seg or at its end.

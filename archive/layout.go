@@ -81,15 +81,33 @@ func parseWALObject(object string, size int64) (stored, bool) {
 	if !ok || !ok2 || err != nil || n < 1 {
 		return stored{}, false
 	}
-	base, extra := path.Base(object), false
-	if i := strings.Index(base, ".partial."); i >= 0 {
-		base, extra = base[:i+len(".partial")], true
+	first, rest, extra := strings.Cut(object, ".partial.")
+	if extra {
+		first += ".partial"
 	}
-	name, err := wal.ParseName(base, size)
-	if err != nil {
-		return stored{}, false
-	}
+	name, err := wal.ParseName(path.Base(first), size)
 	s := stored{Object: object, Name: name, Incarnation: n, Extra: extra}
-	want := walObject(n, name)
-	return s, object == want || extra && strings.HasPrefix(object, want+".")
+	return s, err == nil && first == walObject(n, name) && (!extra || isEndLSN(rest))
+}
+
+// isEndLSN reports whether s is what anotherPartial appends.
+func isEndLSN(s string) bool {
+	hex, number, numbered := strings.Cut(s, ".")
+	lsn, err := strconv.ParseUint(hex, 16, 64)
+	nth := 1
+	if numbered && err == nil {
+		nth, err = strconv.Atoi(number)
+	}
+	return err == nil && numbered == (nth > 1) && anotherPartial("", wal.LSN(lsn), nth) == "."+s
+}
+
+// parseQuarantine reads what quarantineObject forms for inc.
+func parseQuarantine(object string, inc Incarnation) (wal.Name, bool) {
+	dot := strings.LastIndexByte(object, '.')
+	if dot < 0 {
+		return wal.Name{}, false
+	}
+	name, err := wal.ParseName(path.Base(object[:dot]), inc.SegmentSize)
+	nth, err2 := strconv.Atoi(object[dot+1:])
+	return name, err == nil && err2 == nil && nth > 0 && object == quarantineObject(inc.Number, name, nth)
 }

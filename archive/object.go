@@ -3,7 +3,6 @@ package archive
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,7 @@ func (a *Archive) seal(kind Kind, name string, f *Facts, c content) (body, error
 	o, key, tip := a.sealOptions(kind, name)
 	s := a.stamp()
 	f.Chain, f.Host, f.Time = tip, s.Host, s.Time
-	facts, err := json.Marshal(f)
+	facts, err := f.encode()
 	if err != nil {
 		return nil, err
 	}
@@ -77,22 +76,29 @@ func (whole) Close() error    { return nil }
 // stream is a body made while it is read, anew after each rewind.
 type stream struct {
 	produce func(w io.Writer) error
-	r       *io.PipeReader
+	r       *io.PipeReader // nil: no producer is at work
+	ended   chan struct{}  // closed by the producer
 	n       int64
 }
 
 func (s *stream) Read(p []byte) (int, error) {
 	if s.r == nil {
 		r, w := io.Pipe()
-		s.r, s.n = r, 0
-		go func() { w.CloseWithError(s.produce(w)) }()
+		s.r, s.n, s.ended = r, 0, make(chan struct{})
+		go func() {
+			defer close(s.ended)
+			w.CloseWithError(s.produce(w))
+		}()
 	}
 	n, err := s.r.Read(p)
 	s.n += int64(n)
 	return n, err
 }
 
-var errRewindOnly = errors.New("this body can only be rewound to its start")
+var (
+	errRewindOnly = errors.New("this body can only be rewound to its start")
+	errBodyClosed = errors.New("nobody reads this body any more")
+)
 
 func (s *stream) Seek(off int64, whence int) (int64, error) {
 	if off != 0 || whence != io.SeekStart {
@@ -101,14 +107,15 @@ func (s *stream) Seek(off int64, whence int) (int64, error) {
 	return 0, s.Close()
 }
 
-// Close ends the producer: its next write fails.
+// Close ends the producer, whose next write fails, and waits for it.
 func (s *stream) Close() error {
 	if s.r == nil {
 		return nil
 	}
-	r := s.r
+	err := s.r.CloseWithError(errBodyClosed)
+	<-s.ended
 	s.r = nil
-	return r.CloseWithError(errRewindOnly)
+	return err
 }
 
 func (s *stream) sealed() int64 { return s.n }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"walarchive/archive/wal"
@@ -24,15 +23,12 @@ type Pushed struct {
 	Warnings    []string // for the log
 }
 
-// maxSmall bounds history and backup history files, in bytes.
-const maxSmall = 1 << 20
-
 // Push archives the WAL file at path, of the server whose data directory is d.
 // When it returns without error, the file is durable in the bucket, or was
 // there before with the same content, or lies under quarantine. The same name
 // with other content gives ErrConflict; a file that is not sound WAL of its
-// name and cluster ErrInvalid or ErrForeign; a key that cannot be had the
-// provider's error.
+// name and cluster ErrInvalid or ErrForeign; trouble with the server's WAL keys
+// ErrTDE; a key of the archive's that cannot be had the provider's error.
 func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, error) {
 	path = d.Resolve(path)
 	inc, err := a.pushInto(d.Identity())
@@ -47,7 +43,7 @@ func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, e
 	done, err := p.run(ctx)
 	if refused(err) {
 		if object, ok, e := a.underQuarantine(ctx, inc, name, path); e != nil {
-			return nil, errors.Join(err, e)
+			return nil, fmt.Errorf("%w; whether it is under quarantine cannot be told: %w", err, e)
 		} else if ok {
 			return &Pushed{Object: object, Quarantined: true}, nil
 		}
@@ -55,10 +51,15 @@ func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, e
 	return done, err
 }
 
-// refused reports whether err is about the file, so that trying again cannot
-// help and quarantine is the way out.
+// refused reports whether err is about the file or the keys of its server.
+// Trying again may not help then, and quarantine is the way out.
 func refused(err error) bool {
-	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrConflict)
+	for _, kind := range []error{ErrInvalid, ErrForeign, ErrConflict, ErrTDE} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // push is one file on its way into the archive.
@@ -85,47 +86,21 @@ func (p *push) small(ctx context.Context) (*Pushed, error) {
 	}
 	if p.name.Kind == wal.KindHistory {
 		if _, err := wal.ParseHistory(p.name.Segment.Timeline, b); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+			return nil, unsound(err)
 		}
 	}
 	facts := &Facts{Size: int64(len(b)), Digest: crypt.DigestBytes(b)}
 	return p.store(ctx, objectKind(p.name), walObject(p.inc.Number, p.name), facts, content{plain: b})
 }
 
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(b) == 0:
-		return nil, advise(fmt.Errorf("%w: the file is empty", ErrInvalid), "%s", badFileHint)
-	case len(b) > maxSmall:
-		return nil, fmt.Errorf("%w: more than %d bytes", ErrInvalid, maxSmall)
-	}
-	return b, nil
-}
-
 // segment archives a segment, complete or partial.
 func (p *push) segment(ctx context.Context) (*Pushed, error) {
-	history, err := p.history(ctx, p.name.Segment.Timeline)
-	if err != nil {
-		return nil, err
-	}
-	cipher, err := p.dir.cipher(ctx, p.TDE, p.name.Segment)
-	if err != nil {
-		return nil, keyTrouble(err)
-	}
-	s, err := openSegment(p.path, p.name, wal.ScanOptions{Identity: p.inc.Identity, History: history}, cipher)
+	s, err := openSegment(p.path, p.name)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	r, err := s.read(ctx, io.Discard)
+	r, err := p.examine(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +111,8 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 	if err := s.unchanged(); err != nil {
 		return nil, err
 	}
-	facts := &Facts{Size: s.stat.Size(), Digest: r.Digest, Proof: proof, Source: s.source(), WAL: &r.Facts}
+	facts := &Facts{Size: s.stat.Size(), Digest: r.Digest, Proof: proof, WAL: &r.Facts}
+	facts.setSource(s.cipher)
 	done, err := p.store(ctx, objectKind(name), walObject(p.inc.Number, name), facts, s.content(ctx, r))
 	if errors.Is(err, ErrConflict) && name.Kind == wal.KindPartial {
 		done, err = p.anotherPartial(ctx, name, facts, s.content(ctx, r))
@@ -148,6 +124,19 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 		done.Warnings = append(done.Warnings, "no history file proves where the WAL of this partial segment ends")
 	}
 	return done, err
+}
+
+// examine reads the segment once, with what the cluster says of it.
+func (p *push) examine(ctx context.Context, s *segmentFile) (*reading, error) {
+	history, err := p.history(ctx, p.name.Segment.Timeline)
+	if err != nil {
+		return nil, err
+	}
+	s.scan = wal.ScanOptions{Identity: p.inc.Identity, History: history}
+	if s.cipher, err = p.dir.cipher(ctx, p.TDE, p.name.Segment); err != nil {
+		return nil, keyTrouble(err)
+	}
+	return s.read(ctx, io.Discard)
 }
 
 // anotherPartial stores a .partial whose name is taken by a different one: two

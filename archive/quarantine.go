@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"walarchive/archive/wal"
 	"walarchive/crypt"
@@ -18,17 +16,21 @@ import (
 // PostgreSQL's way: it seals its bytes as they are, with the reason, and Push
 // then succeeds for exactly these bytes. The gap that remains in the archive
 // counts as accepted, and Verify and Info go on reporting it. A file that can
-// be archived is archived instead, and Quarantine says so by an error.
+// be archived is archived instead, and Quarantine says so by an error. What
+// says nothing about the file, such as a store out of reach, comes back as it
+// is.
 func (a *Archive) Quarantine(ctx context.Context, d *DataDir, path, reason string) (string, error) {
 	path = d.Resolve(path)
-	if reason == "" {
-		return "", errors.New("quarantine needs a reason: it is what people will read at the next recovery")
+	if reason == "" || len(reason) > maxReason {
+		return "", fmt.Errorf("quarantine needs a reason of 1 to %d bytes: it is what people will read at the next recovery", maxReason)
 	}
 	switch done, err := a.Push(ctx, d, path); {
 	case err == nil && done.Quarantined:
 		return done.Object, nil
 	case err == nil:
 		return "", fmt.Errorf("nothing to quarantine: the file is sound, and archived now as %s", done.Object)
+	case !refused(err):
+		return "", fmt.Errorf("nothing was quarantined: %w", err)
 	}
 	inc, err := a.pushInto(d.Identity())
 	if err != nil {
@@ -74,7 +76,7 @@ func (a *Archive) firstFree(ctx context.Context, object func(nth int) string) (s
 
 // fileDigest is the digest of a file's bytes as they lie there.
 func fileDigest(path string) (crypt.Digest, int64, error) {
-	f, err := os.Open(path)
+	f, _, err := openFile(path)
 	if err != nil {
 		return crypt.Digest{}, 0, err
 	}
@@ -87,7 +89,7 @@ func fileDigest(path string) (crypt.Digest, int64, error) {
 // fileContent streams a file that must still have the digest d.
 func fileContent(path string, d crypt.Digest) content {
 	return content{stream: func(w io.Writer) error {
-		f, err := os.Open(path)
+		f, _, err := openFile(path)
 		if err != nil {
 			return err
 		}
@@ -97,7 +99,7 @@ func fileContent(path string, d crypt.Digest) content {
 			return err
 		}
 		if again.Sum() != d {
-			return fmt.Errorf("%w: two readings differ", ErrChanged)
+			return changed(errTwoReadings)
 		}
 		return nil
 	}}
@@ -110,6 +112,9 @@ func (a *Archive) underQuarantine(ctx context.Context, inc Incarnation, name wal
 	for info, err := range a.bucket.List(ctx, quarantineStem(inc.Number, name)+".", "") {
 		if err != nil {
 			return "", false, err
+		}
+		if n, ok := parseQuarantine(info.Name, inc); !ok || n != name {
+			continue // of 0000000100000000000000A3 as well as of its .partial
 		}
 		f, err := a.facts(ctx, KindQuarantine, info.Name)
 		if err != nil {
@@ -125,15 +130,4 @@ func (a *Archive) underQuarantine(ctx context.Context, inc Incarnation, name wal
 		}
 	}
 	return "", false, nil
-}
-
-// parseQuarantine reads what quarantineObject forms.
-func parseQuarantine(object string, inc Incarnation) (wal.Name, bool) {
-	base := filepath.Base(object)
-	dot := strings.LastIndexByte(base, '.')
-	if dot < 0 {
-		return wal.Name{}, false
-	}
-	name, err := wal.ParseName(base[:dot], inc.SegmentSize)
-	return name, err == nil && strings.HasPrefix(object, quarantineStem(inc.Number, name)+".")
 }

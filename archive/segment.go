@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"walarchive/archive/wal"
 	"walarchive/crypt"
@@ -31,17 +30,15 @@ type segmentFile struct {
 	cipher *tde.Cipher
 }
 
-// openSegment opens the file at path as the WAL file name of the cluster.
-func openSegment(path string, name wal.Name, scan wal.ScanOptions, cipher *tde.Cipher) (*segmentFile, error) {
-	f, err := os.Open(path)
+// openSegment opens the file at path as the WAL file name of the cluster. What
+// it is to be read with, scan and cipher, the caller adds.
+func openSegment(path string, name wal.Name) (*segmentFile, error) {
+	f, stat, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &segmentFile{f: f, path: path, name: name, scan: scan, cipher: cipher}
-	if s.stat, err = f.Stat(); err == nil {
-		err = s.checkSize()
-	}
-	if err != nil {
+	s := &segmentFile{f: f, path: path, name: name, stat: stat}
+	if err := s.checkSize(); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
@@ -52,28 +49,26 @@ func (s *segmentFile) Close() error { return s.f.Close() }
 
 func (s *segmentFile) checkSize() error {
 	want := s.name.Segment.Size
-	switch got := s.stat.Size(); {
-	case !s.stat.Mode().IsRegular():
-		return fmt.Errorf("%w: not a regular file", ErrInvalid)
-	case got == 0:
-		return advise(fmt.Errorf("%w: the file is empty", ErrInvalid), "%s", badFileHint)
-	case got != want:
-		return advise(fmt.Errorf("%w: it has %d bytes, this cluster's segments have %d", ErrInvalid, got, want), "%s", badFileHint)
+	switch got := s.stat.Size(); got {
+	case want:
+		return nil
+	case 0:
+		return unsound(errors.New("the file is empty"))
+	default:
+		return unsound(fmt.Errorf("it has %d bytes, this cluster's segments have %d", got, want))
 	}
-	return nil
 }
-
-const badFileHint = "if PostgreSQL has no better copy (a standby, a backup), keep these bytes and go on with: walarchive quarantine SEGMENT --reason TEXT"
 
 // whole reports whether the segment is handled in memory.
 func (s *segmentFile) whole() bool { return s.stat.Size() <= wholeLimit }
 
 // reading is what one pass over a segment found.
 type reading struct {
-	End    wal.End
-	Facts  wal.Facts
-	Digest crypt.Digest
-	plain  []byte // the canonical content, of whole segments
+	Identity wal.Identity // what the first page says, zero if it is none
+	End      wal.End
+	Facts    wal.Facts
+	Digest   crypt.Digest
+	plain    []byte // the canonical content, of whole segments
 }
 
 // read makes one pass: decrypts, scans (which clears dead bytes behind a segment
@@ -86,6 +81,7 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 	scan := s.scan
 	scan.KeepTail = s.name.Kind == wal.KindPartial // a .partial is stored unaltered
 	scanner := wal.NewScanner(s.name.Segment, scan)
+	r := &reading{}
 	var digest crypt.Digester
 	for off := int64(0); off < s.stat.Size(); off += int64(len(buf)) {
 		if err := ctx.Err(); err != nil {
@@ -95,6 +91,9 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 			return nil, s.readError(err)
 		}
 		s.cipher.XOR(buf, off)
+		if off == 0 {
+			r.Identity, _ = wal.Identify(buf)
+		}
 		if err := scanner.Next(buf); err != nil {
 			return nil, err
 		}
@@ -108,7 +107,6 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 			return nil, err
 		}
 	}
-	r := &reading{}
 	r.Facts, r.End = scanner.Close()
 	if r.Digest = digest.Sum(); s.whole() {
 		r.plain, r.Digest = buf, crypt.DigestBytes(buf)
@@ -118,7 +116,7 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 
 func (s *segmentFile) readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: it became shorter", ErrChanged)
+		return changed(errors.New("it became shorter"))
 	}
 	return err
 }
@@ -131,22 +129,13 @@ func (s *segmentFile) content(ctx context.Context, r *reading) content {
 	return content{stream: func(w io.Writer) error {
 		again, err := s.read(ctx, w)
 		if err == nil && again.Digest != r.Digest {
-			err = fmt.Errorf("%w: two readings differ", ErrChanged)
+			err = changed(errTwoReadings)
 		}
 		if err == nil {
 			err = s.unchanged()
 		}
 		return err
 	}}
-}
-
-// source says how the segment is encrypted on this host, nil if it is not.
-func (s *segmentFile) source() *tde.Source {
-	if !s.cipher.Encrypted() {
-		return nil
-	}
-	source := s.cipher.Source()
-	return &source
 }
 
 // diagnose looks for the cause of an invalid end in the keys of pg_tde.
@@ -159,10 +148,18 @@ func (s *segmentFile) diagnose(end wal.End) error {
 func (s *segmentFile) unchanged() error {
 	now, err := os.Stat(s.path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrChanged, err)
+		return changed(err)
 	}
 	if !os.SameFile(now, s.stat) || now.Size() != s.stat.Size() || !now.ModTime().Equal(s.stat.ModTime()) {
-		return fmt.Errorf("%w: %s is another file now", ErrChanged, filepath.Base(s.path))
+		return changed(errors.New("another file has its name now"))
 	}
 	return nil
+}
+
+var errTwoReadings = errors.New("two readings differ")
+
+// changed makes an ErrChanged of how it was noticed.
+func changed(cause error) error {
+	return advise(fmt.Errorf("%w: %w", ErrChanged, cause),
+		"nothing was stored; PostgreSQL hands the segment over again if it is still to be archived")
 }
