@@ -217,26 +217,39 @@ func (r recorded) scan(t *testing.T) []wal.Facts {
 	return all
 }
 
-// merge adds to each segment's facts what crosses into the next, and puts
-// them together.
+// merge puts the facts of a stretch together.
 func merge(t *testing.T, all []wal.Facts, major int) wal.Facts {
 	t.Helper()
 	sum := wal.Facts{Records: make(map[wal.Rmgr]uint32)}
 	for i := range all {
-		absorb(&sum, all[i])
-		if i+1 == len(all) {
-			break
+		var next *wal.Facts
+		if i+1 < len(all) {
+			next = &all[i+1]
 		}
-		c, err := wal.Join(&all[i], &all[i+1], major)
-		switch {
-		case err != nil:
-			t.Errorf("segments %v and %v: %v", all[i].FirstLSN, all[i+1].FirstLSN, err)
-		case c != nil && c.State == wal.CrossingVoid:
-			sum.Records[wal.Rmgr(all[i].Open.Head[17])]--
-		case c != nil:
-			absorb(&sum, c.Adds)
-		}
+		absorb(&sum, complete(t, &all[i], next, major))
 	}
+	return sum
+}
+
+// complete is f with the record that crosses into the next segment, if there
+// is one.
+func complete(t *testing.T, f, next *wal.Facts, major int) wal.Facts {
+	t.Helper()
+	sum := wal.Facts{Records: make(map[wal.Rmgr]uint32)}
+	absorb(&sum, *f)
+	if next == nil {
+		return sum
+	}
+	c, err := wal.Join(f, next, major)
+	switch {
+	case err != nil:
+		t.Errorf("segments at %v and %v: %v", f.FirstLSN, next.FirstLSN, err)
+	case c != nil && c.State == wal.CrossingVoid:
+		sum.Records[wal.Rmgr(f.Open.Head[17])]--
+	case c != nil:
+		absorb(&sum, c.Adds)
+	}
+	maps.DeleteFunc(sum.Records, func(_ wal.Rmgr, n uint32) bool { return n == 0 })
 	return sum
 }
 
