@@ -45,7 +45,7 @@ fuzz:
 		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir </dev/null >fuzz.out || { cat fuzz.out; exit 1; }; \
 	done; rm -f fuzz.out
 
-bench: build
+bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 cover:
