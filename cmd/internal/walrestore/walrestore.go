@@ -31,10 +31,12 @@ func Run(ctx context.Context, p command.Process) int {
 	return command.Program{
 		Name:     name,
 		Usage:    "bring PostgreSQL's WAL back from the archive",
-		Failure:  func(string) int { return exitFailed },
+		Failure:  failure,
 		Commands: commands(p),
 	}.Run(ctx, p)
 }
+
+func failure(string) int { return exitFailed }
 
 func commands(p command.Process) []*cli.Command {
 	return []*cli.Command{
