@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KEYS", fixtures.KeyringDir)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each call otherwise
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

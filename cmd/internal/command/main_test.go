@@ -117,7 +117,7 @@ func child(t *testing.T, behave string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), behaviour+"="+behave)
+	cmd.Env = append(os.Environ(), behaviour+"="+behave, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
