@@ -9,6 +9,7 @@ import (
 
 	"walarchive/archive/wal"
 	"walarchive/crypt"
+	"walarchive/crypt/seal"
 	"walarchive/storage"
 )
 
@@ -51,10 +52,11 @@ func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, e
 	return done, err
 }
 
-// refused reports whether err is about the file or the keys of its server.
-// Trying again may not help then, and quarantine is the way out.
+// refused reports whether err is about the file, the keys of its server or what
+// its name is taken by. Trying again may not help then, and quarantine is a way
+// out.
 func refused(err error) bool {
-	for _, kind := range []error{ErrInvalid, ErrForeign, ErrConflict, ErrTDE} {
+	for _, kind := range []error{ErrInvalid, ErrForeign, ErrConflict, ErrTDE, ErrNewer, seal.ErrVersion} {
 		if errors.Is(err, kind) {
 			return true
 		}
@@ -184,7 +186,11 @@ func (a *Archive) settle(ctx context.Context, kind Kind, object string, want *Fa
 		return advise(err, "nothing is lost: run walarchive repair %s with a credential that may delete; the next push stores it", object)
 	}
 	if err != nil {
-		return fmt.Errorf("the name is taken, and whether by the same content cannot be told: %w", err)
+		err = fmt.Errorf("the name is taken, and whether by the same content cannot be told: %w", err)
+		if errors.Is(err, seal.ErrVersion) {
+			return advise(err, "update walarchive on this host; to go on meanwhile: walarchive quarantine SEGMENT --reason TEXT")
+		}
+		return err
 	}
 	if have.Digest == want.Digest && have.SystemID == want.SystemID {
 		return nil

@@ -18,6 +18,7 @@ import (
 	"walarchive/archive/wal/waltest"
 	"walarchive/crypt"
 	"walarchive/keys"
+	keyfile "walarchive/keys/file"
 	"walarchive/storage"
 	"walarchive/storage/storagetest"
 )
@@ -110,6 +111,33 @@ func initArchive(t testing.TB, b storage.Bucket, ring *keys.Ring, d *archive.Dat
 		t.Fatal(err)
 	}
 	return a
+}
+
+// generations are providers of these names, with one key of their own each.
+func generations(t testing.TB, names ...string) map[string]keys.Provider {
+	t.Helper()
+	all := map[string]keys.Provider{}
+	for _, name := range names {
+		p := keyfile.New(filepath.Join(t.TempDir(), "keyring"))
+		if _, err := p.Create(t.Context(), generation(name).Key); err != nil {
+			t.Fatal(err)
+		}
+		all[name] = p
+	}
+	return all
+}
+
+// generation is the principal key in the provider of that name.
+func generation(name string) keys.Ref { return keys.Ref{Provider: name, Key: "wal"} }
+
+// rotate makes these generations the archive's, one after the other.
+func rotate(t testing.TB, a *archive.Archive, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := a.RotatePrincipal(t.Context(), generation(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // newArchive is a new archive for the host's cluster, in memory.
