@@ -19,7 +19,8 @@ type Mux map[string]Opener
 
 // Open opens the bucket at rawURL with the opener of its scheme. The URL says
 // where the bucket is and carries no secrets: user information is refused. No
-// error repeats the URL, in case somebody put a password into it.
+// error repeats the URL, in case somebody put a password into it. Open returns
+// when ctx ends, even if the store hangs: give it a deadline.
 func (m Mux) Open(ctx context.Context, rawURL string) (Bucket, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -37,7 +38,22 @@ func (m Mux) Open(ctx context.Context, rawURL string) (Bucket, error) {
 		return nil, Classify(errors.New("the storage URL has user information"), ErrInvalid,
 			"credentials never stand in URLs; take them out, and replace them if the URL was logged")
 	}
-	return open(ctx, u)
+	return openWithin(ctx, open, u)
+}
+
+// openWithin leaves an opener that hangs behind, with its goroutine.
+func openWithin(ctx context.Context, open Opener, u *url.URL) (Bucket, error) {
+	c := start(func() (Bucket, error) { return open(ctx, u) }, nil, func() {})
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		close(c.left)
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, Classify(errors.New("opening the store: no answer in time"), ErrUnavailable, "is the store reachable?")
+	}
+	return nil, fmt.Errorf("opening the store: %w", ctx.Err())
 }
 
 // CheckQuery refuses a fragment and all query parameters but the known ones,

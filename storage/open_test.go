@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"walarchive/storage"
 	"walarchive/storage/storagetest"
@@ -55,4 +57,21 @@ func TestMuxRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestMuxOpenEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until := make(chan struct{})
+		hung := storage.Mux{"nfs": func(context.Context, *url.URL) (storage.Bucket, error) { <-until; return nil, nil }}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := hung.Open(ctx, "nfs://server/export")
+		wantUnavailable(t, err)
+		ctx, cancel = context.WithCancel(t.Context())
+		cancel()
+		if _, err := hung.Open(ctx, "nfs://server/export"); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want %v", err, context.Canceled)
+		}
+		close(until)
+	})
 }
