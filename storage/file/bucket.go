@@ -24,9 +24,10 @@
 // unmounted share leaves to those who open it afterwards, an empty directory,
 // only they can tell from a store: by an object that must be there.
 //
-// Symbolic links are followed to files inside the root, never out of it; a
-// listing that meets one fails, since it could end neither way in the truth.
-// Over NFS, a miss may be as old as the client's attribute cache.
+// Symbolic links are followed inside the root, never out of it. A listing that
+// meets one fails: following could go in circles, and leaving it out would hide
+// what is behind it. Over NFS, a miss may be as old as the client's attribute
+// cache.
 package file
 
 import (
@@ -44,9 +45,12 @@ import (
 
 // A Bucket is a directory of objects.
 type Bucket struct {
-	dir  string            // absolute path of the root
-	info fs.FileInfo       // the root as it was when opened: device and inode
-	step func(name string) // nil but in tests: called between the steps of Put
+	dir  string      // absolute path of the root
+	info fs.FileInfo // the root as it was when opened: device and inode
+
+	// What tests replace:
+	step func(name string)                     // called between the steps of Put
+	sync func(root *os.Root, dir string) error // syncDir
 }
 
 var _ storage.Bucket = (*Bucket)(nil)
@@ -81,7 +85,7 @@ func New(root string) (*Bucket, error) {
 	if !info.IsDir() {
 		return nil, storage.Classify(fmt.Errorf("%s is not a directory", dir), storage.ErrInvalid, "")
 	}
-	return &Bucket{dir: dir, info: info}, nil
+	return &Bucket{dir: dir, info: info, step: func(string) {}, sync: syncDir}, nil
 }
 
 // Stat describes an object.
@@ -141,7 +145,7 @@ func (b *Bucket) remove(ctx context.Context, name string) error {
 	if err := dir.Remove(path.Base(name)); err != nil && !absent(err) {
 		return err
 	}
-	if err := syncDir(dir, "."); err != nil {
+	if err := b.sync(dir, "."); err != nil {
 		return err
 	}
 	return b.check()

@@ -16,7 +16,7 @@ func openDir(root *os.Root, dir string) (*os.Root, error) { return root.OpenRoot
 // makeDir makes dir and the directories above it, durably. A directory gets no
 // entry before its own entry above is synced, so only an empty one can still
 // be in doubt: its maker may be about to sync, or have died.
-func makeDir(root *os.Root, dir string) error {
+func (b *Bucket) makeDir(root *os.Root, dir string) error {
 	if dir == "." {
 		return nil
 	}
@@ -25,16 +25,16 @@ func makeDir(root *os.Root, dir string) error {
 		return nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = mkdirIn(root, dir)
+		err = b.mkdirIn(root, dir)
 	}
 	if err != nil {
 		return err
 	}
-	return syncDir(root, path.Dir(dir))
+	return b.sync(root, path.Dir(dir))
 }
 
-func mkdirIn(root *os.Root, dir string) error {
-	if err := makeDir(root, path.Dir(dir)); err != nil {
+func (b *Bucket) mkdirIn(root *os.Root, dir string) error {
+	if err := b.makeDir(root, path.Dir(dir)); err != nil {
 		return err
 	}
 	if err := root.Mkdir(dir, dirMode); !errors.Is(err, fs.ErrExist) {

@@ -44,6 +44,8 @@ func (b *Bucket) classify(err error) error {
 		return storage.Classify(err, storage.ErrFull, "enlarge or clear the file system of "+b.dir)
 	case is(err, syscall.ENOTDIR):
 		return storage.Classify(errors.New("one of its directories is an object"), storage.ErrInvalid, "")
+	case is(err, syscall.ENAMETOOLONG):
+		return storage.Classify(err, storage.ErrInvalid, "the file system of "+b.dir+" takes shorter names only")
 	case is(err, syscall.EROFS):
 		return storage.Classify(err, storage.ErrPermission, "the file system of "+b.dir+" is mounted read-only")
 	case is(err, syscall.EACCES, syscall.EPERM):

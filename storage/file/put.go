@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -25,13 +24,16 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker) error
 		return err
 	}
 	err := b.put(ctx, name, body)
-	if errors.Is(err, fs.ErrNotExist) { // a directory or file of ours was taken away
+	var fromBody *bodyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &fromBody):
+		return &storage.Error{Op: "put", Name: name, Err: err}
+	case errors.Is(err, fs.ErrNotExist): // a directory or file of ours was taken away
 		err = storage.Classify(bare(err), storage.ErrUnavailable, "does something else clear up in "+b.dir+"?")
 	}
-	if err != nil {
-		return b.failure("put", name, err)
-	}
-	return nil
+	return b.failure("put", name, err)
 }
 
 func (b *Bucket) put(ctx context.Context, name string, body io.ReadSeeker) error {
@@ -40,10 +42,10 @@ func (b *Bucket) put(ctx context.Context, name string, body io.ReadSeeker) error
 		return err
 	}
 	defer root.Close()
-	if err := makeDir(root, path.Dir(name)); err != nil {
+	if err := b.makeDir(root, path.Dir(name)); err != nil {
 		return err
 	}
-	b.at("directories")
+	b.step("directories")
 	dir, err := openDir(root, path.Dir(name))
 	if err != nil {
 		return err
@@ -61,8 +63,9 @@ func (b *Bucket) putIn(ctx context.Context, dir *os.Root, name string, body io.R
 	if err == nil {
 		err = b.writeNew(ctx, dir, name, body)
 	}
+	b.step("cleared")
 	if err == nil || errors.Is(err, storage.ErrExist) {
-		if e := syncDir(dir, "."); e != nil {
+		if e := b.sync(dir, "."); e != nil {
 			return e
 		}
 	}
@@ -76,32 +79,32 @@ func (b *Bucket) writeNew(ctx context.Context, dir *os.Root, name string, body i
 		return err
 	}
 	defer t.remove()
-	b.at("created")
+	b.step("created")
 	if err := write(ctx, t.File, body); err != nil {
 		return err
 	}
-	b.at("written")
+	b.step("written")
 	if err := t.Sync(); err != nil {
 		return err
 	}
-	b.at("synced")
+	b.step("synced")
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := t.publish(name); err != nil {
 		return err
 	}
-	b.at("published")
+	b.step("linked")
 	return nil
 }
 
 // write copies body, from its start, into f.
 func write(ctx context.Context, f *os.File, body io.ReadSeeker) error {
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("rewind the body: %w", err)
+		return &bodyError{err}
 	}
 	// Bare Writer and Reader: the shortcuts between files would not look at ctx.
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, reader{ctx, body}, make([]byte, copyBuffer))
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, reader{ctx, source{body}}, make([]byte, copyBuffer))
 	if err != nil {
 		return err
 	}
@@ -122,8 +125,19 @@ func taken(dir *os.Root, name string) error {
 	return storage.ErrExist
 }
 
-func (b *Bucket) at(step string) {
-	if b.step != nil {
-		b.step(step)
+// A bodyError is an error of a Put's body and says nothing about the store.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return "read what is to be stored: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+// source marks its body's errors.
+type source struct{ body io.Reader }
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = &bodyError{err}
 	}
+	return n, err
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -133,9 +134,14 @@ func lists(ctx context.Context, b storage.Bucket) (names []string, err error) {
 
 // pattern is n bytes that differ from place to place.
 func pattern(n int) []byte {
-	p := make([]byte, n)
+	const block = 1 << 16
+	p := make([]byte, min(n, block), n)
 	for i := range p {
-		p[i] = byte(i*7 + i>>8 + i>>16)
+		p[i] = byte(i*7 + i>>8)
+	}
+	for len(p) < n {
+		p = append(p, p[:min(block, n-len(p))]...)
+		p[len(p)-1] ^= byte(len(p) >> 16)
 	}
 	return p
 }
@@ -149,7 +155,7 @@ type broken struct {
 	n int64
 }
 
-var errBroken = errors.New("the body broke")
+var errBroken = fmt.Errorf("the body broke: %w", fs.ErrNotExist)
 
 func (b *broken) Read(p []byte) (int, error) {
 	left := b.n - (b.Size() - int64(b.Len()))
