@@ -23,10 +23,19 @@ type segmentWriter struct {
 	next   io.Writer
 	off    int64
 	buf    []byte
+
+	progress func()
+}
+
+func (w *segmentWriter) arrived() {
+	if w.progress != nil {
+		w.progress()
+	}
 }
 
 // Write does not keep or change p.
 func (w *segmentWriter) Write(p []byte) (int, error) {
+	w.arrived()
 	if w.off == 0 {
 		if err := w.checkHeader(p); err != nil {
 			return 0, err
@@ -77,17 +86,36 @@ func (w *segmentWriter) complete() error {
 	return nil
 }
 
+// deliver lets write fill the file that was asked for. What killed calls left
+// behind is removed first; where that fails, it does not keep the server from
+// its file.
+func (g *get) deliver(got *Got, write func(w io.Writer) error) (*Got, error) {
+	if err := removeLeftovers(filepath.Dir(g.dest)); err != nil {
+		got.Warnings = append(got.Warnings, fmt.Sprintf("the temporary file of a killed call stays: %v", err))
+	}
+	if err := writeFile(g.dest, write); err != nil {
+		return nil, err
+	}
+	return got, nil
+}
+
+// Deliver gives dest, a path of a restore_command, the content: whole, or not
+// at all.
+func (d *DataDir) Deliver(dest string, content []byte) error {
+	return writeFile(d.Resolve(dest), func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
 const tempPrefix = ".walrestore-"
 
-// deliver lets write fill a new file and gives it the name dest. Until then
+// writeFile lets write fill a new file and gives it the name dest. Until then
 // there is nothing under that name, or what was there before. PostgreSQL itself
 // syncs what it restores as RECOVERYXLOG or RECOVERYHISTORY; other files are
 // synced here.
-func (g *get) deliver(write func(w io.Writer) error) error {
-	dir := filepath.Dir(g.dest)
-	if err := removeLeftovers(dir); err != nil {
-		return err
-	}
+func writeFile(dest string, write func(w io.Writer) error) error {
+	dir := filepath.Dir(dest)
 	f, err := lockedTemp(dir)
 	if err != nil {
 		return err
@@ -97,14 +125,14 @@ func (g *get) deliver(write func(w io.Writer) error) error {
 	if err := write(f); err != nil {
 		return err
 	}
-	base := filepath.Base(g.dest)
+	base := filepath.Base(dest)
 	transient := base == recoveryXLog || base == recoveryHistory
 	if !transient {
 		if err := f.Sync(); err != nil {
 			return err
 		}
 	}
-	if err := os.Rename(f.Name(), g.dest); err != nil || transient {
+	if err := os.Rename(f.Name(), dest); err != nil || transient {
 		return err
 	}
 	return syncDir(dir)

@@ -3,6 +3,8 @@ package archive
 import (
 	"errors"
 	"fmt"
+
+	"walarchive/storage"
 )
 
 // The kinds of failure that callers decide by.
@@ -16,7 +18,7 @@ var (
 	// ErrTDE: what encrypts the WAL on this server cannot be had or read.
 	ErrTDE = errors.New("pg_tde")
 	// ErrChanged: the file changed or went away while it was read.
-	ErrChanged = errors.New("changed while it was read")
+	ErrChanged error = changedError{}
 	// ErrConflict: the name is taken by other content.
 	ErrConflict = errors.New("already archived with other content")
 	// ErrDamaged: an object of the archive does not authenticate.
@@ -29,9 +31,19 @@ var (
 	ErrHole = errors.New("missing in the archive, though later WAL is there")
 	// ErrDataDir: no data directory where one is needed.
 	ErrDataDir = errors.New("not a PostgreSQL data directory")
+	// ErrPlaintext: the server would get in plaintext what its source had encrypted.
+	ErrPlaintext = errors.New("this server's key ranges leave it in plaintext, though the source had it encrypted")
 	// ErrRolledBack: the key chain is shorter than an object says it was.
 	ErrRolledBack = errors.New("the key chain has lost its newest entries")
 )
+
+type changedError struct{}
+
+func (changedError) Error() string { return "changed while it was read" }
+
+// Is says to a store that repeats its calls that no other attempt can read the
+// file as it was.
+func (changedError) Is(kind error) bool { return kind == storage.ErrInvalid }
 
 // advised is an error with something that an operator can do about it.
 type advised struct {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"walarchive/archive/wal"
-	"walarchive/storage"
 )
 
 // GetOptions say how a file is wanted.
@@ -17,6 +16,8 @@ type GetOptions struct {
 	Timeline wal.Timeline
 	// Partial serves the .partial when the complete segment is not there.
 	Partial bool
+	// Progress is called whenever something of the file has arrived.
+	Progress func()
 }
 
 // Got says what a get delivered.
@@ -51,7 +52,7 @@ func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetO
 	if err != nil {
 		return nil, advise(err, "restore_command = 'walrestore get %%f \"%%p\"'")
 	}
-	g := &get{Archive: a, dir: d, inc: inc, name: n, dest: d.Resolve(dest)}
+	g := &get{Archive: a, dir: d, inc: inc, name: n, dest: d.Resolve(dest), progress: o.Progress}
 	if n.Kind != wal.KindSegment && n.Kind != wal.KindPartial {
 		return g.small(ctx)
 	}
@@ -59,11 +60,11 @@ func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetO
 		return nil, err
 	}
 	got, err := g.segment(ctx, n)
-	if errors.Is(err, storage.ErrNotExist) && o.Partial && n.Kind == wal.KindSegment {
+	if errors.Is(err, errNotStored) && o.Partial && n.Kind == wal.KindSegment {
 		n.Kind = wal.KindPartial
 		got, err = g.segment(ctx, n)
 	}
-	if errors.Is(err, storage.ErrNotExist) {
+	if errors.Is(err, errNotStored) {
 		return nil, g.absent(ctx)
 	}
 	return got, err
@@ -76,7 +77,10 @@ type get struct {
 	inc  Incarnation
 	name wal.Name
 	dest string
-	fork wal.LSN // where WAL of the segment's timeline stops to count; 0: nowhere
+
+	followed wal.History // of the timeline that a recovery follows
+	fork     wal.LSN     // where WAL of the segment's timeline stops to count; 0: nowhere
+	progress func()
 }
 
 // recovering reports whether PostgreSQL's recovery asks, not pg_rewind or a
@@ -87,17 +91,16 @@ func (g *get) recovering() bool { return filepath.Base(g.dest) == recoveryXLog }
 func (g *get) small(ctx context.Context) (*Got, error) {
 	object := walObject(g.inc.Number, g.name)
 	b, _, err := g.readSealed(ctx, objectKind(g.name), object)
-	if errors.Is(err, storage.ErrNotExist) {
+	if notStored(err, object) {
 		return nil, g.absent(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = g.deliver(func(w io.Writer) error {
+	return g.deliver(&Got{Object: object, Plain: int64(len(b))}, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
-	return &Got{Object: object, Plain: int64(len(b))}, err
 }
 
 // findFork looks where the timeline that the server follows left the
@@ -106,23 +109,26 @@ func (g *get) findFork(ctx context.Context, asked wal.Timeline) error {
 	if !g.recovering() {
 		return nil
 	}
-	h, err := g.followed(ctx, g.inc, g.dir, asked)
-	if err != nil {
+	var err error
+	if g.followed, err = g.follows(ctx, g.inc, g.dir, asked); err != nil {
 		return err
 	}
-	if at, ok := h.SwitchOf(g.name.Segment.Timeline); ok && at < g.name.Segment.End() {
+	if at, ok := g.followed.SwitchOf(g.name.Segment.Timeline); ok && at < g.name.Segment.End() {
 		g.fork = at
 	}
 	return nil
 }
 
-// segment delivers the segment stored as n, or storage.ErrNotExist.
+// segment delivers the segment stored as n, or errNotStored.
 func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 	if g.fork != 0 && g.fork <= n.Segment.Start() {
 		return nil, fmt.Errorf("%w: timeline %v was left at %v", ErrEnd, n.Segment.Timeline, g.fork)
 	}
 	name := walObject(g.inc.Number, n)
 	o, err := g.open(ctx, objectKind(n), name)
+	if notStored(err, name) {
+		return nil, errNotStored
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +141,7 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 	if err != nil {
 		return nil, err
 	}
-	return got, g.deliver(func(file io.Writer) error {
+	return g.deliver(got, func(file io.Writer) error {
 		w.next = file
 		if _, err := o.WriteTo(w); err != nil {
 			return damaged(name, err)
@@ -151,11 +157,12 @@ func (g *get) writer(ctx context.Context, n wal.Name, f *Facts, got *Got) (*segm
 		return nil, keyTrouble(err)
 	}
 	if f.Source != nil && !cipher.Encrypted() {
-		const what = "the source had this segment encrypted, this server's key ranges leave it in plaintext"
 		if g.RequireEncryptedRestore {
-			return nil, advise(errors.New(what), "seed the server from a newer backup, or set tde.require_encrypted_restore = false")
+			return nil, advise(ErrPlaintext, "seed the server from a newer backup, or set tde.require_encrypted_restore = false")
 		}
-		got.Warnings = append(got.Warnings, what)
+		got.Warnings = append(got.Warnings, ErrPlaintext.Error())
 	}
-	return &segmentWriter{seg: n.Segment, id: g.inc.Identity, cipher: cipher, cut: g.fork}, nil
+	w := &segmentWriter{seg: n.Segment, id: g.inc.Identity, cipher: cipher, cut: g.fork, progress: g.progress}
+	w.arrived()
+	return w, nil
 }

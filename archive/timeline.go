@@ -4,17 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"walarchive/archive/wal"
-	"walarchive/storage"
 )
+
+// historyName is the name of a timeline's history file.
+func historyName(inc Incarnation, t wal.Timeline) wal.Name {
+	return wal.Name{Kind: wal.KindHistory, Segment: wal.Segment{Timeline: t, Size: inc.SegmentSize}}
+}
 
 // storedHistory reads the history of a timeline from the archive; nil if it is
 // not there.
 func (a *Archive) storedHistory(ctx context.Context, inc Incarnation, t wal.Timeline) (*wal.History, error) {
-	object := walObject(inc.Number, wal.Name{Kind: wal.KindHistory, Segment: wal.Segment{Timeline: t, Size: inc.SegmentSize}})
+	object := walObject(inc.Number, historyName(inc, t))
 	b, _, err := a.readSealed(ctx, KindHistory, object)
-	if errors.Is(err, storage.ErrNotExist) {
+	if notStored(err, object) {
 		return nil, nil
 	}
 	if err != nil {
@@ -28,12 +34,15 @@ func (a *Archive) storedHistory(ctx context.Context, inc Incarnation, t wal.Time
 }
 
 // following reads the histories of the timelines numbered above t, up to the
-// first that is not there. PostgreSQL looks for newer timelines in the same
-// way (findNewestTimeLine).
+// first that is not there.
 func (a *Archive) following(ctx context.Context, inc Incarnation, t wal.Timeline) ([]wal.History, error) {
+	return consecutive(t, func(t wal.Timeline) (*wal.History, error) { return a.storedHistory(ctx, inc, t) })
+}
+
+func consecutive(t wal.Timeline, read func(wal.Timeline) (*wal.History, error)) ([]wal.History, error) {
 	var hs []wal.History
 	for t++; ; t++ {
-		h, err := a.storedHistory(ctx, inc, t)
+		h, err := read(t)
 		if err != nil || h == nil {
 			return hs, err
 		}
@@ -41,14 +50,23 @@ func (a *Archive) following(ctx context.Context, inc Incarnation, t wal.Timeline
 	}
 }
 
-// followed is the history of the timeline that the server of d follows: the
-// one asked for, or as PostgreSQL's recovery_target_timeline = 'latest' has it,
-// the newest above the server's own that descends from it.
-func (a *Archive) followed(ctx context.Context, inc Incarnation, d *DataDir, asked wal.Timeline) (wal.History, error) {
+// follows is the history of the timeline that the server of d follows: the one
+// asked for, or as PostgreSQL's recovery_target_timeline = 'latest' has it, the
+// newest above the server's own that descends from it (findNewestTimeLine,
+// rescanLatestTimeLine). PostgreSQL looks in the archive first and then in
+// pg_wal, and so does this.
+func (a *Archive) follows(ctx context.Context, inc Incarnation, d *DataDir, asked wal.Timeline) (wal.History, error) {
+	read := func(t wal.Timeline) (*wal.History, error) {
+		h, err := a.storedHistory(ctx, inc, t)
+		if err != nil || h != nil {
+			return h, err
+		}
+		return d.history(t)
+	}
 	own := asked
 	if asked == 0 {
 		own = d.timeline()
-		newer, err := a.following(ctx, inc, own)
+		newer, err := consecutive(own, read)
 		if err != nil {
 			return wal.History{}, err
 		}
@@ -61,12 +79,9 @@ func (a *Archive) followed(ctx context.Context, inc Incarnation, d *DataDir, ask
 	if own == 1 {
 		return wal.History{Timeline: 1}, nil
 	}
-	h, err := a.storedHistory(ctx, inc, own)
-	if err != nil {
-		return wal.History{}, err
-	}
-	if h == nil {
-		return wal.History{Timeline: own}, nil
+	h, err := read(own)
+	if err != nil || h == nil {
+		return wal.History{Timeline: own}, err
 	}
 	return *h, nil
 }
@@ -74,4 +89,21 @@ func (a *Archive) followed(ctx context.Context, inc Incarnation, d *DataDir, ask
 // timeline is the one that the server is on: where a recovery starts.
 func (d *DataDir) timeline() wal.Timeline {
 	return max(d.Control.CheckpointTimeline, d.Control.MinRecovery.Timeline)
+}
+
+// history reads the history of a timeline from pg_wal; nil if it is not there,
+// or is none: PostgreSQL will see that for itself.
+func (d *DataDir) history(t wal.Timeline) (*wal.History, error) {
+	b, err := os.ReadFile(filepath.Join(d.Path, "pg_wal", t.Hex()+".history"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := wal.ParseHistory(t, b)
+	if err != nil {
+		return nil, nil
+	}
+	return &h, nil
 }
