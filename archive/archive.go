@@ -34,6 +34,8 @@ type Options struct {
 	Rand io.Reader        // nil is crypto/rand
 	Now  func() time.Time // nil is time.Now
 	Host string           // this host's name, a note in what is written
+
+	wholeLimit int64 // see wholeLimit; zero but in tests
 }
 
 func (o Options) withDefaults() Options {
@@ -45,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.wholeLimit == 0 {
+		o.wholeLimit = wholeLimit
 	}
 	o.Host = clip(o.Host, maxHost)
 	return o

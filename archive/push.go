@@ -134,6 +134,7 @@ func (p *push) examine(ctx context.Context, s *segmentFile) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.whole = s.stat.Size() <= p.wholeLimit
 	s.scan = wal.ScanOptions{Identity: p.inc.Identity, History: history}
 	if s.cipher, err = p.dir.cipher(ctx, p.TDE, p.name.Segment); err != nil {
 		return nil, keyTrouble(err)

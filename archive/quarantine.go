@@ -91,7 +91,7 @@ func fileContent(path string, d crypt.Digest) content {
 	return content{stream: func(w io.Writer) error {
 		f, _, err := openFile(path)
 		if err != nil {
-			return err
+			return changed(err)
 		}
 		defer f.Close()
 		var again crypt.Digester

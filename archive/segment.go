@@ -26,12 +26,13 @@ type segmentFile struct {
 	path   string
 	stat   os.FileInfo
 	name   wal.Name
+	whole  bool // read it into memory, once
 	scan   wal.ScanOptions
 	cipher *tde.Cipher
 }
 
-// openSegment opens the file at path as the WAL file name of the cluster. What
-// it is to be read with, scan and cipher, the caller adds.
+// openSegment opens the file at path as the WAL file name of the cluster. How
+// it is to be read, the caller adds.
 func openSegment(path string, name wal.Name) (*segmentFile, error) {
 	f, stat, err := openFile(path)
 	if err != nil {
@@ -59,9 +60,6 @@ func (s *segmentFile) checkSize() error {
 	}
 }
 
-// whole reports whether the segment is handled in memory.
-func (s *segmentFile) whole() bool { return s.stat.Size() <= wholeLimit }
-
 // reading is what one pass over a segment found.
 type reading struct {
 	Identity wal.Identity // what the first page says, zero if it is none
@@ -75,7 +73,7 @@ type reading struct {
 // switch) and, unless the segment is read whole, gives each piece to sink.
 func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error) {
 	buf := make([]byte, min(s.stat.Size(), chunkSize))
-	if s.whole() {
+	if s.whole {
 		buf = make([]byte, s.stat.Size())
 	}
 	scan := s.scan
@@ -97,7 +95,7 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 		if err := scanner.Next(buf); err != nil {
 			return nil, err
 		}
-		if s.whole() {
+		if s.whole {
 			break
 		}
 		if _, err := digest.Write(buf); err != nil {
@@ -108,7 +106,7 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 		}
 	}
 	r.Facts, r.End = scanner.Close()
-	if r.Digest = digest.Sum(); s.whole() {
+	if r.Digest = digest.Sum(); s.whole {
 		r.plain, r.Digest = buf, crypt.DigestBytes(buf)
 	}
 	return r, nil
@@ -158,8 +156,9 @@ func (s *segmentFile) unchanged() error {
 
 var errTwoReadings = errors.New("two readings differ")
 
-// changed makes an ErrChanged of how it was noticed.
+// changed makes an ErrChanged of how it was noticed. It hides what kind of error
+// that was: it comes out of a Put, whose own errors say what a store lacks.
 func changed(cause error) error {
-	return advise(fmt.Errorf("%w: %w", ErrChanged, cause),
+	return advise(fmt.Errorf("%w: %v", ErrChanged, cause),
 		"nothing was stored; PostgreSQL hands the segment over again if it is still to be archived")
 }
