@@ -75,7 +75,7 @@ func StartChain(ctx context.Context, ring *Ring, rand io.Reader, to Ref, s Stamp
 		return nil, err
 	}
 	return Entry{
-		Number: 1, Time: s.Time.UTC(), Host: s.Host, Archive: &id, Data: data,
+		Version: version, Number: 1, Time: s.Time.UTC(), Host: s.Host, Archive: &id, Data: data,
 		Epoch: &EpochWraps{Number: 1, ID: e.id, Wraps: []crypt.Wrap{w}},
 	}.sign(e)
 }
@@ -277,7 +277,7 @@ func (c *Chain) Rotate(ctx context.Context, rand io.Reader, to Ref, s Stamp) ([]
 
 func (c *Chain) next(s Stamp) Entry {
 	n, digest := c.Tip()
-	return Entry{Number: n + 1, Prev: digest, Time: s.Time.UTC(), Host: s.Host}
+	return Entry{Version: version, Number: n + 1, Prev: digest, Time: s.Time.UTC(), Host: s.Host}
 }
 
 // Digest is the digest of the entry with that number, if it has been read.

@@ -266,3 +266,12 @@ func FuzzChainEntry(f *testing.F) {
 		}
 	})
 }
+
+func TestChainOfANewerVersion(t *testing.T) {
+	ring := newRing(t, "one", "two")
+	entries := story(t, ring)
+	entries[3] = bytes.Replace(entries[3], []byte(`{"v":1,`), []byte(`{"v":2,"new":true,`), 1)
+	if _, err := keys.ReadChain(t.Context(), ring, entries, nil); !errors.Is(err, keys.ErrVersion) {
+		t.Errorf("got %v, want ErrVersion", err)
+	}
+}

@@ -17,12 +17,13 @@
 // The chain is a row of numbered entries, 1 first, each stored under its
 // number and never changed. An entry is two lines of text:
 //
-//	{"n":2,"prev":"…","time":"…","host":"…","epoch":{…},"wraps":[…],"data":{…}}
+//	{"v":1,"n":2,"prev":"…","time":"…","host":"…","epoch":{…},"wraps":[…],"data":{…}}
 //	1:5d41…c592 2:77b0…01fe
 //
 // The first is JSON in exactly the form that Entry encodes to; another
 // spelling of the same content is refused. Its members:
 //
+//	v        1; a reader that does not know the version says so and stops
 //	n        the entry's number
 //	prev     SHA-256 of the whole previous entry, both lines; zeros in entry 1
 //	time     when it was written, UTC; a note for people

@@ -27,8 +27,16 @@ const MaxWraps = 8
 // damaged, forged, reordered, or with a piece missing.
 var ErrChain = errors.New("the key chain is damaged or forged")
 
+// ErrVersion says that an entry is of a version that this program does not
+// know. It may come from a newer one.
+var ErrVersion = errors.New("the key chain is of an unknown version")
+
+// version is that of the entries written here.
+const version = 1
+
 // Entry is one entry of the key chain; the package comment has its form.
 type Entry struct {
+	Version int             `json:"v"`
 	Number  int             `json:"n"`
 	Prev    crypt.Digest    `json:"prev"`
 	Time    time.Time       `json:"time"`
@@ -102,6 +110,9 @@ func parseEntry(b []byte) (*signed, error) {
 	if err := json.Unmarshal(line, &s.Entry); err != nil {
 		return nil, fmt.Errorf("%v: %w", err, ErrChain)
 	}
+	if s.Version > version {
+		return nil, fmt.Errorf("%w: %d", ErrVersion, s.Version)
+	}
 	if again, err := json.Marshal(s.Entry); err != nil || !bytes.Equal(again, line) {
 		return nil, fmt.Errorf("not in canonical form: %w", ErrChain)
 	}
@@ -137,6 +148,8 @@ func (s *signed) check() error {
 		return bad(err.Error())
 	}
 	switch {
+	case s.Version != version:
+		return bad("version")
 	case s.Number < 1:
 		return bad("number")
 	case first != (s.Archive != nil):
