@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 	"testing"
 
 	"walarchive/archive/wal"
+	"walarchive/archive/wal/waltest"
 )
 
 // Every field of a page header, changed on the first, a middle and the last
@@ -116,6 +118,22 @@ func TestPageTimelines(t *testing.T) {
 	}
 }
 
+// Timelines do not fall from one segment to the next either.
+func TestPageTimelineAfterItsNeighbour(t *testing.T) {
+	parent := newWriter()
+	parent.Fill(0)
+	parent.Fill(0)
+	child := newWriter()
+	child.Promote(2, noon)
+	child.Fill(0)
+	_, _, carry, _ := scanCarry(t, seg3.On(2), child.Segment(3), wal.ScanOptions{})
+	_, end, _ := scan(t, seg3.Next().On(2), parent.Segment(4), wal.ScanOptions{Prev: carry})
+	var pe *wal.PageError
+	if !errors.As(end.Cause, &pe) || pe.Field != wal.FieldTimeline {
+		t.Errorf("got a %v end: %v", end.Kind, end.Cause)
+	}
+}
+
 // What a server would not replay ends valid WAL at the record before.
 func TestChangedRecord(t *testing.T) {
 	w := newWriter()
@@ -123,31 +141,72 @@ func TestChangedRecord(t *testing.T) {
 	second := w.Skip(2000)
 	w.Skip(7000) // crosses into the second page
 	w.Fill(0)
-	for name, change := range map[string]func(rec []byte){
-		"length zero":             func(r []byte) { clear(r[:4]) },
-		"length below the header": func(r []byte) { binary.LittleEndian.PutUint32(r, 23) },
-		"length one more":         func(r []byte) { r[0]++ },
-		"length over the page":    func(r []byte) { binary.LittleEndian.PutUint32(r, 9000) },
-		"length over 1 GiB":       func(r []byte) { r[3] = 0x40 },
-		"xid":                     func(r []byte) { r[4] = 9 },
-		"link back":               func(r []byte) { r[8] ^= 8 },
-		"link forward":            func(r []byte) { r[15] = 1 },
-		"info":                    func(r []byte) { r[16] ^= 0x10 },
-		"resource manager":        func(r []byte) { r[17] = 1 },
-		"no resource manager":     func(r []byte) { r[17] = 22 },
-		"padding":                 func(r []byte) { r[18] = 1 },
-		"CRC":                     func(r []byte) { r[20] ^= 1 },
-		"data":                    func(r []byte) { r[1999] ^= 1 },
+	for name, c := range map[string]struct {
+		change func(rec []byte)
+		reason string // in the error; empty if the next page's header tells
+	}{
+		"length zero":             {func(r []byte) { clear(r[:4]) }, "length is zero"},
+		"length below the header": {func(r []byte) { binary.LittleEndian.PutUint32(r, 23) }, "length of 23 bytes"},
+		"length one more":         {func(r []byte) { r[0]++ }, "CRC"},
+		"length over the page":    {func(r []byte) { binary.LittleEndian.PutUint32(r, 9500) }, ""},
+		"length over 1 GiB":       {func(r []byte) { r[3] = 0x40 }, "bytes is impossible"},
+		"xid":                     {func(r []byte) { r[4] = 9 }, "CRC"},
+		"link back":               {func(r []byte) { r[8] ^= 8 }, "links back to 0/300020"},
+		"link forward":            {func(r []byte) { r[15] = 1 }, "links back to 1000000"},
+		"info":                    {func(r []byte) { r[16] ^= 0x10 }, "CRC"},
+		"resource manager":        {func(r []byte) { r[17] = 1 }, "CRC"},
+		"no resource manager":     {func(r []byte) { r[17] = 22 }, "resource manager 22"},
+		"padding":                 {func(r []byte) { r[18] = 1 }, "CRC"},
+		"CRC":                     {func(r []byte) { r[20] ^= 1 }, "CRC"},
+		"data":                    {func(r []byte) { r[1999] ^= 1 }, "CRC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := w.Segment(3)
-			change(b[at(second):])
+			c.change(b[at(second):])
 			_, end, _ := scan(t, seg3, b, wal.ScanOptions{})
 			wantEnd(t, end, wal.EndInvalid, second)
+			var re *wal.RecordError
+			if errors.As(end.Cause, &re) != (c.reason != "") || re != nil && (re.LSN != second || !strings.Contains(re.Reason, c.reason)) {
+				t.Errorf("got %v, want %q of %v", end.Cause, c.reason, second)
+			}
 			if end.Behind == 0 {
 				t.Error("no mention of the valid pages behind")
 			}
 		})
+	}
+}
+
+// A header split by a page's end is checked once it is whole.
+func TestSplitRecordHeader(t *testing.T) {
+	for _, here := range []int{8, 16} {
+		for name, c := range map[string]struct {
+			write  func(w *waltest.Writer)
+			reason string
+		}{
+			"no resource manager": {func(w *waltest.Writer) { w.Record(22, 0, 0, make([]byte, 100)) }, "resource manager 22"},
+			"linked back elsewhere": {
+				func(w *waltest.Writer) {
+					other := waltest.New(cluster, 1, w.LSN()/wal.MinSegmentSize*wal.MinSegmentSize)
+					other.Skip(wal.PageSize - wal.LongHeaderSize - 40 - here)
+					other.Skip(40)
+					other.Skip(100 + 4)
+					*w = *other
+				}, "links back to",
+			},
+		} {
+			w := newWriter()
+			first := wal.PageSize - wal.LongHeaderSize - here
+			w.Skip(first)
+			b := w.Segment(3)
+			lsn := w.LSN()
+			c.write(w)
+			copy(b[at(lsn):], w.Segment(3)[at(lsn):])
+			_, end, _ := scan(t, seg3, b, wal.ScanOptions{})
+			wantEnd(t, end, wal.EndInvalid, lsn)
+			if !strings.Contains(end.Cause.Error(), c.reason) {
+				t.Errorf("%s, %d bytes on the page before: got %v, want %q", name, here, end.Cause, c.reason)
+			}
+		}
 	}
 }
 

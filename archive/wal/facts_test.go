@@ -110,6 +110,63 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// A list that ended early gets no more members, however short.
+func TestOverflowKeepsABeginning(t *testing.T) {
+	w := newWriter()
+	for range 40 {
+		w.RestorePoint(strings.Repeat("n", 63), noon)
+	}
+	short := w.RestorePoint("n", noon)
+	w.Switch()
+	facts, _, _ := scan(t, seg3, w.Segment(3), wal.ScanOptions{})
+	points := facts.RestorePoints
+	if n := len(points); n == 0 || n >= 40 || points[n-1].LSN == short {
+		t.Errorf("kept %d restore points, the last at %v", n, points[n-1].LSN)
+	}
+}
+
+func TestManyTimelines(t *testing.T) {
+	w := newWriter()
+	for range 100 {
+		w.Promote(w.Timeline()+1, noon)
+		w.Skip(8000)
+	}
+	w.Fill(0)
+	facts, end, _ := scan(t, seg3.On(w.Timeline()), w.Segment(3), wal.ScanOptions{})
+	wantEnd(t, end, wal.EndFull, seg3.End())
+	if n := len(facts.PageTimelines); n != 64 || !facts.Incomplete("page_timelines") {
+		t.Errorf("%d page timelines, left out %v", n, facts.Overflow)
+	}
+}
+
+// A record shorter than its kind needs is left out, and that is said.
+func TestShortRecords(t *testing.T) {
+	for list, c := range map[string]struct {
+		rmgr wal.Rmgr
+		info uint8
+		need int // bytes of main data
+	}{
+		"checkpoints":       {wal.RmgrXLOG, 0x10, 84},
+		"backup_ends":       {wal.RmgrXLOG, 0x50, 8},
+		"parameter_changes": {wal.RmgrXLOG, 0x60, 26},
+		"restore_points":    {wal.RmgrXLOG, 0x70, 9},
+		"ends_of_recovery":  {wal.RmgrXLOG, 0x90, 20},
+		"overwrites":        {wal.RmgrXLOG, 0xD0, 16},
+		"tablespaces":       {wal.RmgrTablespace, 0, 5},
+	} {
+		for n := range c.need + 1 {
+			w := newWriter()
+			w.Record(c.rmgr, c.info, 0, make([]byte, n))
+			w.Switch()
+			facts, end, _ := scan(t, seg3, w.Segment(3), wal.ScanOptions{})
+			wantEnd(t, end, wal.EndSwitch, end.LSN)
+			if facts.Incomplete(list) != (n < c.need) {
+				t.Errorf("%s of %d bytes: left out %v", list, n, facts.Overflow)
+			}
+		}
+	}
+}
+
 // The worst segment: every list full, every resource manager, both ends open.
 func TestFactsAreBounded(t *testing.T) {
 	w := newWriter()

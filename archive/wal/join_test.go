@@ -168,6 +168,10 @@ func TestJoinOfVoid(t *testing.T) {
 	if err != nil || got.State != wal.CrossingVoid || got.LSN != void {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	next.Overwrites[0].Void -= 8
+	if _, err := wal.Join(prev, next, cluster.Major); !errors.Is(err, wal.ErrJoin) {
+		t.Errorf("another record is void: %v", err)
+	}
 	next.Overwrites = nil
 	if _, err := wal.Join(prev, next, cluster.Major); !errors.Is(err, wal.ErrJoin) {
 		t.Errorf("a record that nothing continues or voids: %v", err)

@@ -266,6 +266,7 @@ func TestUnfinishedRecord(t *testing.T) {
 			w := newWriter()
 			before := w.Skip(c.skip)
 			void := w.Torn(c.length, c.pages)
+			w.Skip(int(wal.PageSize - w.LSN()%wal.PageSize)) // nothing crosses into the next page
 			w.Commit(waltest.Xact{XID: 9, Time: 5})
 			w.Fill(0)
 			facts, end, _ := scan(t, seg3, w.Segment(3), wal.ScanOptions{})
@@ -356,6 +357,45 @@ func TestEndIsTheSwitchPointOfTheChild(t *testing.T) {
 		if r := facts.Recoveries; len(r) != 1 || r[0].Timeline != 2 || r[0].PrevTimeline != 1 {
 			t.Errorf("%s: ends of recovery %+v", name, r)
 		}
+	}
+}
+
+// What the segment before left behind binds the first page.
+func TestFirstPageAfterItsNeighbour(t *testing.T) {
+	crossing := newWriter()
+	crossing.Fill(80)
+	crossing.Skip(400)
+	crossing.Fill(0)
+	even := newWriter()
+	even.Fill(0)
+	even.Fill(0)
+	for name, c := range map[string]struct{ prev, next *waltest.Writer }{
+		"rest of a record that is not open": {even, crossing},
+		"open record not continued":         {crossing, even},
+	} {
+		_, _, carry, _ := scanCarry(t, seg3, c.prev.Segment(3), wal.ScanOptions{})
+		facts, end, _ := scan(t, seg3.Next(), c.next.Segment(4), wal.ScanOptions{Prev: carry})
+		var pe *wal.PageError
+		if !errors.As(end.Cause, &pe) || pe.Field != wal.FieldLeft || pe.Offset != 0 || facts.FirstRecord != 0 {
+			t.Errorf("%s: got a %v end: %v", name, end.Kind, end.Cause)
+		}
+	}
+}
+
+// Only a record that can be a switch is taken for one: not the rest of one
+// that is longer than a segment.
+func TestRestOfLongRecordIsNoSwitch(t *testing.T) {
+	w := newWriter()
+	w.Fill(64)
+	data := make([]byte, wal.MinSegmentSize-127*wal.ShortHeaderSize-wal.LongHeaderSize+64+16-wal.RecordHeaderSize-5)
+	data[len(data)-8] = 0x40
+	w.Record(wal.RmgrXLOG, 0x20, 0, data)
+	_, _, carry, _ := scanCarry(t, seg3.Next(), w.Segment(4), wal.ScanOptions{})
+	seg5 := seg3.Next().Next()
+	facts, end, _ := scan(t, seg5, w.Segment(5), wal.ScanOptions{Prev: carry})
+	wantEnd(t, end, wal.EndInvalid, seg5.Start()+wal.LongHeaderSize+16)
+	if facts.Continuation == nil || facts.Continuation.Left != 16 {
+		t.Errorf("continuation %+v, want 16 bytes", facts.Continuation)
 	}
 }
 

@@ -73,15 +73,20 @@ func TestXactRangeOfMany(t *testing.T) {
 // A record that promises a prepared transaction's id and does not have it
 // makes the range incomplete.
 func TestXactRangeIncomplete(t *testing.T) {
-	for name, data := range map[string][]byte{
-		"no time":         {1, 2, 3},
-		"no id":           {0, 0, 0, 0, 0, 0, 0, 0},
-		"id not promised": {0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0},
-		"id cut":          {0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 7, 0},
-		"count too large": {0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0},
+	at := make([]byte, 8)
+	for name, c := range map[string]struct {
+		flag uint8 // 0x80: more than the time
+		data []byte
+	}{
+		"no time":         {0x80, []byte{1, 2, 3}},
+		"no flag":         {0x00, append(at, 0x10, 0, 0, 0, 7, 0, 0, 0)},
+		"no id":           {0x80, at},
+		"id not promised": {0x80, append(at, 1, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0)},
+		"id cut":          {0x80, append(at, 0x10, 0, 0, 0, 7, 0)},
+		"count too large": {0x80, append(at, 0x12, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0)},
 	} {
 		w := newWriter()
-		w.Record(wal.RmgrTransaction, 0x30|0x80, 0, data)
+		w.Record(wal.RmgrTransaction, 0x30|c.flag, 0, c.data)
 		w.Switch()
 		facts, end, _ := scan(t, seg3, w.Segment(3), wal.ScanOptions{})
 		wantEnd(t, end, wal.EndSwitch, end.LSN)
