@@ -6,15 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
-	"strings"
 	"time"
 
 	"walarchive/archive"
-	"walarchive/archive/wal"
-	"walarchive/crypt/tde"
-	"walarchive/keys"
-	"walarchive/storage"
 )
 
 // Outcome is what PostgreSQL is to make of a call.
@@ -37,7 +31,7 @@ const (
 
 // Times that a call may take.
 const (
-	standbyBudget = 3 * time.Second  // waiting for the store, on a standby
+	standbyBudget = 3 * time.Second  // on a standby, waiting for anything to arrive
 	standbyMemory = 30 * time.Second // after a failure, the next calls do not even try
 	byHandBudget  = time.Minute
 	firstPause    = time.Second // between tries; doubled up to
@@ -115,13 +109,15 @@ func (c *call) deliver(ctx context.Context) (*archive.Got, error) {
 	return c.standby(ctx)
 }
 
-// once asks the archive one time.
-func (c *call) once(ctx context.Context) (*archive.Got, error) {
+// once asks the archive one time. progress hears of what arrives.
+func (c *call) once(ctx context.Context, progress func()) (*archive.Got, error) {
 	a, err := c.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.Get(ctx, c.Dir, c.name, c.dest, c.Get)
+	o := c.Get
+	o.Progress = progress
+	return a.Get(ctx, c.Dir, c.name, c.dest, o)
 }
 
 // retry asks until there is an answer, or the time is up.
@@ -133,7 +129,7 @@ func (c *call) retry(ctx context.Context) (*archive.Got, error) {
 	start, pause := c.now(), firstPause
 	var logged time.Time
 	for {
-		got, err := c.once(ctx)
+		got, err := c.once(ctx, nil)
 		if err == nil || ctx.Err() != nil || !c.worthRetrying(err) {
 			return got, err
 		}
@@ -154,95 +150,6 @@ func (c *call) retry(ctx context.Context) (*archive.Got, error) {
 
 // jitter keeps servers that failed together from trying again together.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
-
-// worthRetrying reports whether a failure can pass by itself: trouble on the
-// way to the store or a key service, and a hole, which a primary's archiver may
-// still fill.
-func (c *call) worthRetrying(err error) bool {
-	if errors.Is(err, archive.ErrHole) {
-		return c.situation == Recovery
-	}
-	if errors.Is(err, keys.ErrUnavailable) {
-		return true
-	}
-	for _, final := range []error{
-		archive.ErrEnd, archive.ErrNoArchive, archive.ErrForeign, archive.ErrInvalid, archive.ErrDamaged,
-		archive.ErrDataDir, archive.ErrRolledBack, keys.ErrChain, keys.ErrNoKey, keys.ErrBadKey, keys.ErrBadKeyring,
-		keys.ErrName, tde.ErrDamaged, tde.ErrUnsupported, tde.ErrWrongKey, tde.ErrUnwrap, tde.ErrOverlap,
-		tde.ErrAmbiguous, tde.ErrProvider, wal.ErrName, wal.ErrHistory, os.ErrPermission,
-	} {
-		if errors.Is(err, final) {
-			return false
-		}
-	}
-	var wrong *keys.WrongKeyError
-	return !errors.As(err, &wrong) && !storage.Permanent(err)
-}
-
-// standby asks within the time that a streaming standby can be kept waiting.
-func (c *call) standby(ctx context.Context) (*archive.Got, error) {
-	if failed := c.spool.failedAt(); c.now().Sub(failed) < standbyMemory {
-		err := fmt.Errorf("the store was out of reach %v ago: %w", c.now().Sub(failed).Round(time.Second), storage.ErrUnavailable)
-		return c.fromMemory(err)
-	}
-	limited, cancel := context.WithTimeout(ctx, standbyBudget)
-	defer cancel()
-	got, err := c.once(limited)
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil && (limited.Err() != nil || c.worthRetrying(err)):
-		c.warn(c.spool.markFailed(c.now()))
-		return c.fromMemory(err)
-	}
-	c.warn(c.spool.clearFailed())
-	if c.isHistory() && (err == nil || errors.Is(err, archive.ErrEnd)) {
-		c.remember(err == nil)
-	}
-	return got, err
-}
-
-// warn logs trouble with the spool: the standby goes on without it.
-func (c *call) warn(err error) {
-	if err != nil {
-		c.Log.Warn("the spool cannot be written: the next call will wait for the store again", "spool", c.Spool, "error", err)
-	}
-}
-
-func (c *call) isHistory() bool { return strings.HasSuffix(c.name, ".history") }
-
-// remember notes a history file as the archive has it now.
-func (c *call) remember(present bool) {
-	var content []byte
-	if present {
-		b, err := os.ReadFile(c.Dir.Resolve(c.dest))
-		if err != nil {
-			c.warn(err)
-			return
-		}
-		content = b
-	}
-	c.warn(c.spool.note(c.name, content, c.now()))
-}
-
-// fromMemory answers a call for a history file from what was last seen, when
-// the archive cannot be asked. Other files have no such answer.
-func (c *call) fromMemory(err error) (*archive.Got, error) {
-	if !c.isHistory() {
-		return nil, err
-	}
-	last, ok := c.spool.lastSeen()
-	content, asked := last.Files[c.name]
-	switch {
-	case !ok || !asked:
-		return nil, fmt.Errorf("%w: %w", errUnproven, err)
-	case content == nil:
-		return nil, fmt.Errorf("%w as of %s; now: %w", archive.ErrEnd, last.At.Format(time.RFC3339), err)
-	}
-	c.Log.Warn("the archive cannot be asked: history file as last seen", "file", c.name, "seen", last.At, "error", err)
-	got := &archive.Got{Object: c.spool.histories(), Plain: int64(len(content))}
-	return got, os.WriteFile(c.Dir.Resolve(c.dest), content, 0o600)
-}
 
 func (c *call) now() time.Time {
 	if c.Now != nil {

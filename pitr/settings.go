@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -72,11 +71,12 @@ func (r *settingsReader) file(path string, depth int) bool {
 }
 
 func (r *settingsReader) directory(path string, depth int) bool {
-	files, err := filepath.Glob(filepath.Join(path, "[^.]*.conf"))
-	slices.Sort(files)
+	entries, err := os.ReadDir(path) // in order of their names, as PostgreSQL reads them
 	readable := err == nil
-	for _, f := range files {
-		readable = r.file(f, depth) && readable
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".conf") && !strings.HasPrefix(name, ".") {
+			readable = r.file(filepath.Join(path, name), depth) && readable
+		}
 	}
 	return readable
 }

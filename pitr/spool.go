@@ -22,14 +22,16 @@ func newSpool(dir, cluster string, systemID uint64) spool {
 func (s spool) unreachable() string { return filepath.Join(s.dir, "unreachable") }
 func (s spool) histories() string   { return filepath.Join(s.dir, "histories.json") }
 
-// failedAt is when a call last found the store out of reach; zero if none did
-// since the last success.
-func (s spool) failedAt() time.Time {
+// failedAgo is how long ago a call found the store out of reach; false if
+// none did within standbyMemory. A note from the future, left by a clock that
+// was set back, counts for nothing.
+func (s spool) failedAgo(now time.Time) (time.Duration, bool) {
 	info, err := os.Stat(s.unreachable())
 	if err != nil {
-		return time.Time{}
+		return 0, false
 	}
-	return info.ModTime()
+	ago := now.Sub(info.ModTime())
+	return ago, ago >= 0 && ago < standbyMemory
 }
 
 func (s spool) markFailed(now time.Time) error {
@@ -56,7 +58,7 @@ type seen struct {
 func (s spool) lastSeen() (seen, bool) {
 	var l seen
 	b, err := os.ReadFile(s.histories())
-	if err != nil || json.Unmarshal(b, &l) != nil {
+	if err != nil || json.Unmarshal(b, &l) != nil || l.Files == nil {
 		return seen{}, false
 	}
 	return l, true
