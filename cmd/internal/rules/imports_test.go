@@ -29,12 +29,17 @@ var below = map[string][]string{
 	"crypt/seal": {"crypt"},
 	"crypt/tde":  {"crypt", "archive/wal"},
 
-	"keys":      {"crypt"},
-	"keys/file": {"crypt", "keys"},
-	"keys/all":  {"keys", "keys/file"},
+	"keys":       {"crypt"},
+	"keys/file":  {"crypt", "keys"},
+	"keys/vault": {"crypt", "keys"},
+	"keys/kmip":  {"crypt", "keys"},
+	"keys/all":   {"keys", "keys/file", "keys/vault", "keys/kmip"},
 
-	"storage/file": {"storage"},
-	"storage/all":  {"storage", "storage/file"},
+	"storage/file":  {"storage"},
+	"storage/s3":    {"storage"},
+	"storage/gcs":   {"storage"},
+	"storage/azure": {"storage"},
+	"storage/all":   {"storage", "storage/file", "storage/s3", "storage/gcs", "storage/azure"},
 
 	"archive": {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
 	"pitr":    {"archive", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
@@ -58,12 +63,17 @@ var mayImportTests = append([]string{"cmd/internal/demo", "cmd/internal/clitest"
 // outside says which packages of other modules a package may import; the
 // standard library is open to all. cmd may import any.
 var outside = map[string][]string{
-	"crypt/seal":   {"github.com/pierrec/lz4/v4", "golang.org/x/sync/..."},
-	"storage/file": {"golang.org/x/sys/unix"},
-	"keys/file":    {"golang.org/x/sys/unix"},
-	"archive":      {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
-	"pitr":         {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
-	"cmd/...":      {"..."},
+	"crypt/seal":    {"github.com/pierrec/lz4/v4", "golang.org/x/sync/..."},
+	"storage/file":  {"golang.org/x/sys/unix"},
+	"storage/s3":    {"github.com/aws/...", "golang.org/x/sync/..."},
+	"storage/gcs":   {"cloud.google.com/...", "google.golang.org/...", "github.com/googleapis/...", "golang.org/x/..."},
+	"storage/azure": {"github.com/Azure/...", "golang.org/x/sync/..."},
+	"keys/file":     {"golang.org/x/sys/unix"},
+	"keys/vault":    {"github.com/hashicorp/vault/api/...", "golang.org/x/sync/..."},
+	"keys/kmip":     {"github.com/ovh/kmip-go/...", "golang.org/x/sync/..."},
+	"archive":       {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
+	"pitr":          {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
+	"cmd/...":       {"..."},
 
 	"keys/keystest":       {"golang.org/x/sync/..."},
 	"storage/storagetest": {"golang.org/x/sync/..."},
