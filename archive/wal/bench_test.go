@@ -55,3 +55,24 @@ func benchScan(b *testing.B, seg wal.Segment, id wal.Identity, p []byte) {
 		}
 	}
 }
+
+// A scan allocates for the facts, never for a record.
+func TestScanAllocatesNothingPerRecord(t *testing.T) {
+	w := newWriter()
+	for w.LSN() < seg3.End() {
+		w.Commit(waltest.Xact{XID: 1000, Time: 1})
+	}
+	p := w.Segment(3)
+	if n := testing.AllocsPerRun(10, func() { scanInPlace(seg3, p) }); n > 20 {
+		t.Errorf("%.0f allocations for a segment of %d bytes", n, len(p))
+	}
+}
+
+func scanInPlace(seg wal.Segment, p []byte) wal.End {
+	s := wal.NewScanner(seg, wal.ScanOptions{Identity: cluster})
+	if err := s.Next(p); err != nil {
+		return wal.End{Cause: err}
+	}
+	_, end := s.Close()
+	return end
+}

@@ -169,7 +169,7 @@ func (c *collector) tde(r record) {
 // add appends v to the list of that JSON name, if it could be decoded and the
 // list has room left.
 func add[T any](c *collector, list *[]T, name string, room *int, v T, ok bool) {
-	if !ok || c.facts.Incomplete(name) {
+	if !ok || *room < 0 {
 		c.overflow(name)
 		return
 	}
