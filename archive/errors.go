@@ -59,3 +59,12 @@ func (e advised) Hint() string { return e.hint }
 func advise(err error, hint string, args ...any) error {
 	return advised{err, fmt.Sprintf(hint, args...)}
 }
+
+// hintOf is the hint that an operator would read for err, "" for none.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"walarchive/archive/wal"
@@ -59,15 +58,20 @@ func (p *push) refuse(s *segmentFile, r *reading) error {
 		return unsound(r.End.Cause)
 	}
 	err := unsound(fmt.Errorf("%w; %w", r.End.Cause, e))
-	var h interface{ Hint() string }
-	if errors.As(e, &h) {
-		return advise(err, "%s; %s", h.Hint(), unsoundHint)
+	if hint := hintOf(e); hint != "" {
+		return advise(err, "%s; %s", hint, unsoundHint)
 	}
 	return err
 }
 
 // keyTrouble tells trouble with pg_tde's keys from trouble with the archive's.
-func keyTrouble(err error) error { return fmt.Errorf("%w: %w", ErrTDE, err) }
+func keyTrouble(err error) error {
+	err = fmt.Errorf("%w: %w", ErrTDE, err)
+	if hintOf(err) == "" {
+		return advise(err, "bring the server's own key directory, whole and as it is now")
+	}
+	return err
+}
 
 // forksIn lists where known child timelines leave the timeline of seg, as far
 // as that lies in seg or at its end.
