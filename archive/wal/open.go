@@ -31,7 +31,7 @@ func (o *openRecord) feed(b []byte) {
 			return
 		}
 		o.header = parseRecordHeader(o.head[:])
-		o.xact = newXactReader(o.header, o.major)
+		o.xact.reset(o.header, o.major)
 	}
 	o.got += uint32(len(b))
 	o.crc = crc32.Update(o.crc, castagnoli, b)

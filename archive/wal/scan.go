@@ -55,6 +55,7 @@ type Scanner struct {
 	trusted bool       // its beginning is not known to us
 	carried bool       // it started in an earlier segment
 	open    openRecord // unless trusted
+	whole   xactReader // of a record that lies in one page
 
 	opening leading // the continuation with which the segment began
 	facts   collector

@@ -168,9 +168,9 @@ func (s *Scanner) noteWhole(lsn LSN, h RecordHeader, rec []byte) {
 	case RmgrXLOG, RmgrTablespace, RmgrTDE:
 		s.facts.note(record{h, lsn, rec}, nil)
 	case RmgrTransaction:
-		x := newXactReader(h, s.identity.Major)
-		x.feed(rec[RecordHeaderSize:])
-		s.facts.note(record{h, lsn, rec}, &x)
+		s.whole.reset(h, s.identity.Major)
+		s.whole.feed(rec[RecordHeaderSize:])
+		s.facts.note(record{h, lsn, rec}, &s.whole)
 	}
 }
 

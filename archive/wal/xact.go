@@ -72,23 +72,23 @@ const (
 	xactXID            // xl_xact_twophase
 )
 
-// newXactReader is idle for records that end no transaction.
-func newXactReader(h RecordHeader, major int) xactReader {
+// reset prepares for a record; x stays idle for one that ends no transaction.
+func (x *xactReader) reset(h RecordHeader, major int) {
+	x.expect(xactIdle, 0)
 	if !endsTransaction(h) {
-		return xactReader{}
+		return
 	}
-	x := xactReader{hasInfo: h.Info&xactHasInfo != 0, stats: 12}
+	op := h.Info & xactOpMask
+	x.prepared = op == xactCommitPrepared || op == xactAbortPrepared
+	x.hasInfo = h.Info&xactHasInfo != 0
+	x.XID, x.HasXID = h.XID, !x.prepared
+	x.HasTime = false
+	x.section, x.skip = 0, 0
+	x.stats = 12
 	if major >= 18 {
 		x.stats = 16
 	}
-	switch h.Info & xactOpMask {
-	case xactCommitPrepared, xactAbortPrepared:
-		x.prepared = true
-	default:
-		x.XID, x.HasXID = h.XID, true
-	}
 	x.expect(xactItem, 1)
-	return x
 }
 
 // feed takes the next bytes of the record.
