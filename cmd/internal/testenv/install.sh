@@ -14,3 +14,27 @@ if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
 fi
 
 ls /usr/lib/postgresql/*/bin/postgres
+
+# Servers that are built from a Go module of their own in servers/, into .bin/.
+
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+
+# go_server NAME PACKAGE builds PACKAGE as the module in servers/NAME pins it,
+# unless .bin/NAME was built from the same.
+go_server() {
+	(
+		cd "$root/cmd/internal/testenv/servers/$1"
+		stamp=$({ go version && cat go.mod go.sum && find . -name '*.go' -exec cat {} +; } | sha256sum)
+		if [ -x "$root/.bin/$1" ] && [ "$(cat "$root/.bin/$1.stamp" 2>/dev/null)" = "$stamp" ]; then
+			echo "$root/.bin/$1"
+			exit
+		fi
+		echo "building $1, which takes minutes the first time"
+		go build -trimpath -o "$root/.bin/$1" "$2"
+		echo "$stamp" >"$root/.bin/$1.stamp"
+	)
+}
+
+mkdir -p "$root/.bin"
+go_server versitygw github.com/versity/versitygw/cmd/versitygw
+go_server rclone .
