@@ -190,6 +190,12 @@ func (a *Archive) Has(name string) bool {
 	return false
 }
 
+// KeyChain is the path of the key chain's first entry, which every command
+// reads.
+func (a *Archive) KeyChain() string {
+	return filepath.Join(a.Store, "main/keys/00000001")
+}
+
 // MoveAway takes the store away, as an unmounted file system does; MoveBack
 // returns it.
 func (a *Archive) MoveAway() { a.t.Helper(); a.rename(a.Store, a.Store+".away") }

@@ -25,13 +25,14 @@ func (s *Server) streamBackup(dir string) {
 }
 
 // copyBackup is what pg_backup_start is for: a copy of the data directory made
-// by others.
+// by others. Files that go away meanwhile are none of its business.
 func (s *Server) copyBackup(dir string) {
 	s.t.Helper()
 	script := filepath.Join(Scratch(s.t), "backup.sql")
 	WriteFile(s.t, script, fmt.Sprintf(`
 SELECT pg_backup_start('pgtest', true) \g /dev/null
-\! cp -a %[1]s %[2]s && rm -rf %[2]s/postmaster.* %[2]s/pg_wal/0* %[2]s/pg_wal/archive_status/*
+\! cp -a %[1]s %[2]s
+\! rm -rf %[2]s/postmaster.* %[2]s/pg_wal/0* %[2]s/pg_wal/archive_status/*
 \o %[2]s/backup_label
 SELECT rtrim(labelfile, E'\n') FROM pg_backup_stop(true);
 `, s.Data, dir))

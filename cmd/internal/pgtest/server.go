@@ -161,7 +161,7 @@ func (s *Server) Reload() { s.t.Helper(); s.Query("SELECT pg_reload_conf()") }
 func (s *Server) Promote() time.Duration {
 	s.t.Helper()
 	begin := time.Now()
-	s.Query("SELECT pg_promote(true, 60)")
+	s.Query("SELECT pg_promote(true, 45)")
 	s.WaitPromoted()
 	return time.Since(begin)
 }

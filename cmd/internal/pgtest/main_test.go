@@ -1,0 +1,42 @@
+//go:build integration
+
+package pgtest_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"walarchive/cmd/internal/pgtest"
+)
+
+// tools are the programs under test, built once.
+var tools pgtest.Tools
+
+func TestMain(m *testing.M) {
+	code, err := buildAndRun(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func buildAndRun(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "walarchive")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return 1, err
+	}
+	if tools, err = pgtest.Build(dir); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// smallSegments are the arguments of initdb for segments of 1 MiB, with which
+// little WAL makes many segments.
+const smallSegments = "--wal-segsize=1"
