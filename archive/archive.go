@@ -143,9 +143,15 @@ func (a *Archive) Refresh(ctx context.Context) error {
 
 func (a *Archive) refresh(ctx context.Context) error {
 	entries, err := a.readEntries(ctx, a.chain.Len()+1)
-	if err != nil || len(entries) == 0 {
+	if err != nil {
 		return err
 	}
+	return a.extend(ctx, entries...)
+}
+
+// extend takes over entries, if any. What an earlier call could not read in the
+// chain fails again.
+func (a *Archive) extend(ctx context.Context, entries ...[]byte) error {
 	if err := a.chain.Extend(ctx, entries...); err != nil {
 		return err
 	}
@@ -171,10 +177,12 @@ func (a *Archive) append(ctx context.Context, decide func(c *keys.Chain, s keys.
 			return err
 		}
 		err = a.put(ctx, chainObject(a.chain.Len()+1), entry)
-		if err == nil || errors.Is(err, storage.ErrExist) {
-			continue // read back what stands there now, and decide on it
+		if err == nil {
+			return a.extend(ctx, entry)
 		}
-		return err
+		if !errors.Is(err, storage.ErrExist) {
+			return err
+		}
 	}
 	return errors.New("the key chain kept changing under this command")
 }

@@ -23,3 +23,10 @@ func (a *Archive) Unseal(ctx context.Context, kind Kind, object string) ([]byte,
 	_, err = o.WriteTo(&b)
 	return b.Bytes(), o.Facts, err
 }
+
+// ReadRecord reads the data of a key-chain entry.
+func ReadRecord(b []byte) (any, error) {
+	var r record
+	err := decodeStrict(b, &r)
+	return r, err
+}
