@@ -3,6 +3,8 @@ package archive
 import (
 	"bytes"
 	"context"
+
+	"walarchive/crypt/tde"
 )
 
 // ReadTwice makes segments of any size count as too large to be read into
@@ -29,4 +31,28 @@ func ReadRecord(b []byte) (any, error) {
 	var r record
 	err := decodeStrict(b, &r)
 	return r, err
+}
+
+// ParseFacts reads what Encode writes.
+func ParseFacts(b []byte) (*Facts, error) { return parseFacts(b) }
+
+// Encode is the JSON of the facts.
+func (f *Facts) Encode() ([]byte, error) { return f.encode() }
+
+// LimitSource notes a source as setSource does.
+func (f *Facts) LimitSource(s tde.Source) { f.limitSource(s) }
+
+// SealedFacts is the JSON in a stored object.
+func (a *Archive) SealedFacts(ctx context.Context, kind Kind, object string) ([]byte, error) {
+	o, err := a.open(ctx, kind, object)
+	if err != nil {
+		return nil, err
+	}
+	return o.Reader.Facts(), o.Close()
+}
+
+// ChainDigest is the digest of the newest key-chain entry.
+func (a *Archive) ChainDigest() string {
+	_, digest := a.chain.Tip()
+	return digest.String()
 }

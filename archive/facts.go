@@ -71,10 +71,12 @@ const (
 
 // setSource notes how the host had the segment encrypted.
 func (f *Facts) setSource(c *tde.Cipher) {
-	if !c.Encrypted() {
-		return
+	if c.Encrypted() {
+		f.limitSource(c.Source())
 	}
-	source := c.Source()
+}
+
+func (f *Facts) limitSource(source tde.Source) {
 	if f.SourceCut = len(source.Spans) > maxSpans; f.SourceCut {
 		source.Spans = source.Spans[:maxSpans]
 	}
