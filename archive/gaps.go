@@ -1,9 +1,11 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"walarchive/archive/wal"
@@ -55,56 +57,18 @@ func ParseSegmentRange(s string) (SegmentRange, error) {
 
 func (r SegmentRange) String() string { return r.First + ".." + r.Last }
 
-// covers reports whether the whole gap lies in r.
-func (r SegmentRange) covers(g Gap) bool { return r.First <= g.First && g.Last <= r.Last }
-
-// need is the run of segments of a branch that a recovery could ask for.
-type need struct{ first, last wal.SegmentNo }
-
-// needs says which segments of b must be there, false if none. A timeline that
-// others left needs its segments up to the one with the last fork: what lies
-// behind is a dead branch. A child needs that one itself and all that follow, if
-// WAL of its parent before it is in the archive too; otherwise the archive
-// begins in the child.
-func (s *survey) needs(b *branch) (need, bool) {
-	if len(b.Segments) == 0 {
-		return need{}, false
-	}
-	n := need{b.Segments[0].No, b.Segments[len(b.Segments)-1].No}
-	if h := b.History; h != nil && h.Parent() != 0 {
-		fork := wal.SegmentAt(b.Timeline, h.Begin(), b.SegmentSize).No
-		parent := s.branch(b.Number, h.Parent())
-		if parent != nil && len(parent.Segments) > 0 && parent.Segments[0].No < fork {
-			n.first = fork
-		}
-	}
-	children := s.Trees[b.Number].Children(b.Timeline)
-	if len(children) == 0 {
-		return n, true
-	}
-	behind := wal.SegmentNo(0)
-	for _, c := range children {
-		behind = max(behind, wal.SegmentAt(b.Timeline, c.Begin, b.SegmentSize).No)
-	}
-	if behind <= n.first {
-		return need{}, false
-	}
-	n.last = behind - 1
-	return n, true
-}
-
 // gaps lists the runs of n that b does not have.
 func (b *branch) gaps(n need) []Gap {
 	var gs []Gap
 	i, _ := b.find(n.first)
 	for no := n.first; no <= n.last; no++ {
-		if i < len(b.Segments) && b.Segments[i].No == no {
+		if i < len(b.Segments) && b.Segments[i] == no {
 			i++
 			continue
 		}
 		end := n.last
 		if i < len(b.Segments) {
-			end = min(end, b.Segments[i].No-1)
+			end = min(end, b.Segments[i]-1)
 		}
 		gs = append(gs, newGap(b.Number, b.segment(no), b.segment(end)))
 		no = end
@@ -138,18 +102,69 @@ func (a *Archive) confirm(ctx context.Context, g Gap) ([]Gap, error) {
 	return rest, nil
 }
 
-// accept says why a gap is no problem, "" if it is one: the operator listed
-// it, or all its segments lie under quarantine.
-func (s *survey) accept(g Gap, accepted []SegmentRange) string {
-	for _, r := range accepted {
-		if r.covers(g) {
-			return "accepted by the configuration"
+// split cuts a gap into what is accepted, because the operator listed it or
+// because it lies under quarantine, and what is not.
+func (s *survey) split(g Gap, accepted []acceptedRange) []Gap {
+	var parts []Gap
+	next := g.first
+	for _, a := range s.acceptedIn(g, accepted) {
+		if a.last.No < next.No {
+			continue
 		}
-	}
-	for seg := g.first; seg.No <= g.last.No; seg = seg.Next() {
-		if !s.quarantined(g.Incarnation, seg) {
-			return ""
+		if a.first.No > next.No {
+			end := a.first
+			end.No--
+			parts = append(parts, newGap(g.Incarnation, next, end))
+		} else {
+			a = newAccepted(g.Incarnation, next, a.last, a.Accepted)
 		}
+		parts = append(parts, a)
+		next = a.last.Next()
 	}
-	return "under quarantine"
+	if next.No <= g.last.No {
+		parts = append(parts, newGap(g.Incarnation, next, g.last))
+	}
+	return parts
 }
+
+// acceptedIn lists the accepted parts of a gap by their beginnings. They can
+// overlap.
+func (s *survey) acceptedIn(g Gap, accepted []acceptedRange) []Gap {
+	var in []Gap
+	for _, r := range accepted {
+		first, last := max(r.first.No, g.first.No), min(r.last.No, g.last.No)
+		if r.first.Timeline == g.first.Timeline && r.first.Size == g.first.Size && first <= last {
+			in = append(in, newAccepted(g.Incarnation, numbered(g.first, first), numbered(g.first, last), "accepted by the configuration"))
+		}
+	}
+	for k := range s.Quarantined {
+		seg := k.name.Segment
+		if k.incarnation == g.Incarnation && k.name.Kind == wal.KindSegment && seg.Timeline == g.first.Timeline && g.first.No <= seg.No && seg.No <= g.last.No {
+			in = append(in, newAccepted(g.Incarnation, seg, seg, "under quarantine"))
+		}
+	}
+	slices.SortFunc(in, func(a, b Gap) int {
+		return cmp.Or(cmp.Compare(a.first.No, b.first.No), strings.Compare(a.Accepted, b.Accepted))
+	})
+	return in
+}
+
+// acceptedRange is a SegmentRange taken apart.
+type acceptedRange struct{ first, last wal.Segment }
+
+func (r SegmentRange) segments(size int64) (acceptedRange, error) {
+	first, err := wal.ParseSegment(r.First, size)
+	if err != nil {
+		return acceptedRange{}, err
+	}
+	last, err := wal.ParseSegment(r.Last, size)
+	return acceptedRange{first, last}, err
+}
+
+func newAccepted(inc int, first, last wal.Segment, why string) Gap {
+	g := newGap(inc, first, last)
+	g.Accepted = why
+	return g
+}
+
+func numbered(seg wal.Segment, no wal.SegmentNo) wal.Segment { seg.No = no; return seg }

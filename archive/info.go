@@ -3,8 +3,10 @@ package archive
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"walarchive/archive/wal"
@@ -18,6 +20,7 @@ type Info struct {
 	Epochs       []EpochInfo       `json:"epochs"`
 	Quarantined  []string          `json:"quarantined,omitempty"`
 	Damaged      []string          `json:"damaged,omitempty"`
+	Problems     []Problem         `json:"problems,omitempty"` // seen in passing; Verify looks for more
 }
 
 // IncarnationInfo describes one incarnation.
@@ -71,6 +74,7 @@ func (a *Archive) Info(ctx context.Context) (*Info, error) {
 	for _, objects := range s.Quarantined {
 		info.Quarantined = append(info.Quarantined, objects...)
 	}
+	slices.Sort(info.Quarantined)
 	for _, inc := range s.Incarnations {
 		i := IncarnationInfo{inc.Number, inc.SystemID, inc.Major, inc.SegmentSize, []TimelineInfo{}}
 		for _, b := range s.Branches {
@@ -84,7 +88,9 @@ func (a *Archive) Info(ctx context.Context) (*Info, error) {
 			i.Timelines = append(i.Timelines, t)
 		}
 		info.Incarnations = append(info.Incarnations, i)
+		s.missingHistories(inc)
 	}
+	info.Problems = s.Problems
 	return info, nil
 }
 
@@ -101,30 +107,44 @@ func (a *Archive) epochInfo() []EpochInfo {
 }
 
 func (a *Archive) timelineInfo(ctx context.Context, s *survey, b *branch) (TimelineInfo, error) {
-	t := TimelineInfo{Timeline: b.Timeline, Segments: len(b.Segments), Partials: len(b.Partials), Bytes: b.Bytes}
-	if h := b.History; h != nil {
-		t.Parent, t.Begin = h.Parent(), h.Begin()
+	h := s.path(b)
+	t := TimelineInfo{Timeline: b.Timeline, Parent: h.Parent(), Begin: h.Begin(), Segments: len(b.Segments), Partials: len(b.Partials), Bytes: b.Bytes}
+	if n, any := s.needs(b); any {
+		for _, g := range b.gaps(n) {
+			t.Gaps = append(t.Gaps, s.split(g, nil)...)
+		}
 	}
 	if len(b.Segments) == 0 {
 		return t, nil
 	}
-	last := b.segment(b.Segments[len(b.Segments)-1].No)
-	t.First, t.Last, t.Contiguous = b.segment(b.Segments[0].No).String(), last.String(), last.String()
-	if n, any := s.needs(b); any {
-		t.Gaps = b.gaps(n)
-		for i := range t.Gaps {
-			t.Gaps[i].Accepted = s.accept(t.Gaps[i], nil)
-		}
-	}
+	first, last := b.segment(b.Segments[0]), b.segment(b.Segments[len(b.Segments)-1])
+	t.First, t.Last, t.Contiguous = first.String(), last.String(), last.String()
 	if len(t.Gaps) > 0 {
 		t.Contiguous = ""
-		if g := t.Gaps[0].first; g.No > b.Segments[0].No {
+		if g := t.Gaps[0].first; g.No > first.No {
 			t.Contiguous = b.segment(g.No - 1).String()
 		}
 	}
 	newest, err := a.newest(ctx, b, last)
-	t.Newest = newest
-	return t, err
+	if ctx.Err() != nil {
+		return t, ctx.Err()
+	}
+	if t.Newest = newest; err != nil {
+		s.problem(infoProblem(err), segmentObject(b.Number, last), err.Error())
+	}
+	return t, nil
+}
+
+// infoProblem is the kind of problem that keeps the newest segment's facts
+// from being read.
+func infoProblem(err error) ProblemKind {
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return ProblemDamaged
+	case errors.Is(err, ErrRolledBack), errors.Is(err, keys.ErrUnknownEpoch):
+		return ProblemKeys
+	}
+	return ProblemUnreadable
 }
 
 func (a *Archive) newest(ctx context.Context, b *branch, seg wal.Segment) (*Newest, error) {
@@ -162,6 +182,9 @@ func (i *Info) Text(w io.Writer) error {
 	}
 	for _, e := range i.Epochs {
 		p.printf("epoch %d (%s): opens with %v\n", e.Number, e.ID, e.Principals)
+	}
+	for _, b := range i.Problems {
+		p.printf("PROBLEM: %v\n", b)
 	}
 	for _, q := range i.Quarantined {
 		p.printf("QUARANTINED: %s\n", q)

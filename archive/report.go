@@ -1,10 +1,13 @@
 package archive
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"walarchive/archive/wal"
@@ -21,6 +24,8 @@ const (
 	ProblemBroken    ProblemKind = "broken"    // neighbouring segments that do not continue each other
 	ProblemKeys      ProblemKind = "keys"      // the key chain lost entries
 	ProblemUnknown   ProblemKind = "unknown"   // an object that walarchive did not put there
+
+	ProblemUnreadable ProblemKind = "unreadable" // of Info: an object that could not be read now; Verify has Unchecked
 )
 
 // Problem is one thing that stands in the way of a recovery.
@@ -47,6 +52,7 @@ type Checked struct {
 // Report is the outcome of Verify.
 type Report struct {
 	Level     Level     `json:"level"`
+	Sample    int       `json:"sample,omitempty"` // only every nth run of segments was looked into
 	Started   time.Time `json:"started"`
 	Finished  time.Time `json:"finished"`
 	Archive   string    `json:"archive"`
@@ -61,6 +67,15 @@ type Report struct {
 // Sound reports whether no problem was found. What could not be checked is in
 // Unchecked.
 func (r *Report) Sound() bool { return len(r.Problems) == 0 }
+
+// sort puts in order what workers found in any.
+func (r *Report) sort() {
+	slices.SortFunc(r.Problems, func(p, q Problem) int {
+		return cmp.Or(strings.Compare(p.Object, q.Object), strings.Compare(string(p.Kind), string(q.Kind)), strings.Compare(p.Detail, q.Detail))
+	})
+	slices.Sort(r.Unchecked)
+	slices.Sort(r.Notes)
+}
 
 // Text writes the report for people.
 func (r *Report) Text(w io.Writer) error {
@@ -90,6 +105,9 @@ func (r *Report) Text(w io.Writer) error {
 		verdict = fmt.Sprintf("%d problems", len(r.Problems))
 	case len(r.Unchecked) > 0:
 		verdict = fmt.Sprintf("%d objects could not be checked", len(r.Unchecked))
+	}
+	if r.Sample > 1 {
+		p.printf("a sample: one of %d runs of segments\n", r.Sample)
 	}
 	p.printf("level %v, %d objects, %s: %s\n", r.Level, r.Objects, r.Finished.Sub(r.Started).Round(time.Millisecond), verdict)
 	return p.err

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -25,21 +26,17 @@ type quarantineKey struct {
 	name        wal.Name
 }
 
-// branch is one timeline's part of the archive.
+// branch is one timeline's part of the archive. It can be empty: a history of
+// a later timeline names it.
 type branch struct {
 	Incarnation
-	Timeline wal.Timeline
-	Segments []listed // complete ones, in order of their numbers
-	Partials []stored
-	History  *wal.History // nil: not in the archive, or not readable
-	Backups  []stored     // backup history files
-	Bytes    int64        // of everything stored
-}
-
-// listed is a complete segment in a listing, and its sealed size.
-type listed struct {
-	No   wal.SegmentNo
-	Size int64
+	Timeline   wal.Timeline
+	Segments   []wal.SegmentNo // complete ones, rising
+	Partials   []stored
+	Backups    []stored     // backup history files
+	HasHistory bool         // its history file is listed
+	History    *wal.History // nil: not in the archive, or not readable
+	Bytes      int64        // of everything stored
 }
 
 // segment is the segment with the number no.
@@ -48,93 +45,90 @@ func (b *branch) segment(no wal.SegmentNo) wal.Segment {
 }
 
 // find is the position of a segment number in the listing, or where it would be.
-func (b *branch) find(no wal.SegmentNo) (int, bool) {
-	return slices.BinarySearchFunc(b.Segments, no, func(l listed, no wal.SegmentNo) int {
-		switch {
-		case l.No < no:
-			return -1
-		case l.No > no:
-			return 1
-		}
-		return 0
-	})
-}
+func (b *branch) find(no wal.SegmentNo) (int, bool) { return slices.BinarySearch(b.Segments, no) }
 
 func (b *branch) has(no wal.SegmentNo) bool {
 	_, ok := b.find(no)
 	return ok
 }
 
+func (b *branch) holdsWAL() bool { return len(b.Segments)+len(b.Partials) > 0 }
+
 // survey lists the archive's WAL and reads its history files.
 func (a *Archive) survey(ctx context.Context) (*survey, error) {
 	s := &survey{Incarnations: a.Incarnations(), Trees: map[int]*wal.Tree{}, Quarantined: map[quarantineKey][]string{}}
 	for _, inc := range s.Incarnations {
 		s.Trees[inc.Number] = &wal.Tree{}
-		if err := a.listIncarnation(ctx, s, inc); err != nil {
-			return nil, err
-		}
+	}
+	if err := a.listWAL(ctx, s); err != nil {
+		return nil, err
 	}
 	if err := a.readHistories(ctx, s); err != nil {
 		return nil, err
 	}
+	for _, inc := range s.Incarnations {
+		for _, t := range s.Trees[inc.Number].Timelines() {
+			s.makeBranch(inc, t)
+		}
+	}
 	return s, a.listSetAside(ctx, s)
 }
 
-func (a *Archive) listIncarnation(ctx context.Context, s *survey, inc Incarnation) error {
-	branches := map[wal.Timeline]*branch{}
-	for info, err := range a.bucket.List(ctx, incarnationPrefix(inc.Number), "") {
+func (a *Archive) listWAL(ctx context.Context, s *survey) error {
+	for info, err := range a.bucket.List(ctx, walPrefix, "") {
 		if err != nil {
 			return err
 		}
+		inc, known := s.incarnationOf(info.Name)
 		o, ok := parseWALObject(info.Name, inc.SegmentSize)
-		if !ok {
+		if !known || !ok {
 			s.Unknown = append(s.Unknown, info.Name)
 			continue
 		}
-		b := branches[o.Name.Segment.Timeline]
-		if b == nil {
-			b = &branch{Incarnation: inc, Timeline: o.Name.Segment.Timeline}
-			branches[b.Timeline] = b
-			s.Branches = append(s.Branches, b)
-		}
-		b.add(o, info.Size)
+		s.makeBranch(inc, o.Name.Segment.Timeline).add(o, info.Size)
 	}
 	return nil
+}
+
+func (s *survey) incarnationOf(object string) (Incarnation, bool) {
+	for _, inc := range s.Incarnations {
+		if strings.HasPrefix(object, incarnationPrefix(inc.Number)) {
+			return inc, true
+		}
+	}
+	return Incarnation{}, false
 }
 
 func (b *branch) add(o stored, size int64) {
 	b.Bytes += size
 	switch o.Name.Kind {
 	case wal.KindSegment:
-		b.Segments = append(b.Segments, listed{o.Name.Segment.No, size})
+		b.Segments = append(b.Segments, o.Name.Segment.No)
 	case wal.KindPartial:
 		b.Partials = append(b.Partials, o)
 	case wal.KindBackup:
 		b.Backups = append(b.Backups, o)
 	case wal.KindHistory:
-		b.History = &wal.History{Timeline: b.Timeline} // read later
+		b.HasHistory = true
 	}
 }
 
-// readHistories replaces the placeholders by what the history files say.
+// readHistories reads the history files that are listed.
 func (a *Archive) readHistories(ctx context.Context, s *survey) error {
 	for _, b := range s.Branches {
-		var h *wal.History
-		err := error(nil)
-		if b.History != nil {
-			h, err = a.storedHistory(ctx, b.Incarnation, b.Timeline)
+		if !b.HasHistory {
+			continue
 		}
-		if damage := errors.Is(err, ErrDamaged) || errors.Is(err, wal.ErrHistory); damage {
+		h, err := a.storedHistory(ctx, b.Incarnation, b.Timeline)
+		if errors.Is(err, ErrDamaged) || errors.Is(err, wal.ErrHistory) {
 			s.problem(ProblemDamaged, b.historyObject(), err.Error())
-		} else if err != nil {
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		b.History = h
-		if h == nil && b.Timeline == 1 {
-			h = &wal.History{Timeline: 1}
-		}
-		if h == nil {
-			continue
+		if b.History, b.HasHistory = h, h != nil; h == nil {
+			continue // it went away
 		}
 		if err := s.Trees[b.Number].Add(*h); err != nil {
 			s.problem(ProblemTimelines, b.historyObject(), err.Error())
@@ -144,7 +138,7 @@ func (a *Archive) readHistories(ctx context.Context, s *survey) error {
 }
 
 func (b *branch) historyObject() string {
-	return walObject(b.Number, wal.Name{Kind: wal.KindHistory, Segment: b.segment(0)})
+	return walObject(b.Number, historyName(b.Incarnation, b.Timeline))
 }
 
 // listSetAside lists what lies under quarantine and under damaged/.
@@ -186,10 +180,23 @@ func (s *survey) quarantined(inc int, seg wal.Segment) bool {
 
 // branch finds a timeline's part; nil if there is none.
 func (s *survey) branch(inc int, t wal.Timeline) *branch {
-	for _, b := range s.Branches {
-		if b.Number == inc && b.Timeline == t {
-			return b
-		}
+	if i, ok := s.find(inc, t); ok {
+		return s.Branches[i]
 	}
 	return nil
+}
+
+// makeBranch finds a timeline's part, an empty new one if there is none.
+func (s *survey) makeBranch(inc Incarnation, t wal.Timeline) *branch {
+	i, ok := s.find(inc.Number, t)
+	if !ok {
+		s.Branches = slices.Insert(s.Branches, i, &branch{Incarnation: inc, Timeline: t})
+	}
+	return s.Branches[i]
+}
+
+func (s *survey) find(inc int, t wal.Timeline) (int, bool) {
+	return slices.BinarySearchFunc(s.Branches, t, func(b *branch, t wal.Timeline) int {
+		return cmp.Or(cmp.Compare(b.Number, inc), cmp.Compare(b.Timeline, t))
+	})
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walarchive/archive/wal"
-	"walarchive/storage"
+	"walarchive/keys"
 )
 
 // Level is how deep Verify looks.
@@ -23,14 +23,22 @@ const (
 	LevelFull                   // and every byte: authentic, digest, pages, records, links
 )
 
-var levelNames = map[Level]string{LevelNames: "names", LevelFacts: "facts", LevelFull: "full"}
-
-func (l Level) String() string { return levelNames[l] }
+func (l Level) String() string {
+	switch l {
+	case LevelNames:
+		return "names"
+	case LevelFacts:
+		return "facts"
+	case LevelFull:
+		return "full"
+	}
+	return "unknown"
+}
 
 // ParseLevel reads what Level.String prints.
 func ParseLevel(s string) (Level, error) {
-	for l, name := range levelNames {
-		if s == name {
+	for l := LevelNames; l <= LevelFull; l++ {
+		if s == l.String() {
 			return l, nil
 		}
 	}
@@ -40,11 +48,18 @@ func ParseLevel(s string) (Level, error) {
 // MarshalText is String.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
+// UnmarshalText is ParseLevel.
+func (l *Level) UnmarshalText(b []byte) (err error) {
+	*l, err = ParseLevel(string(b))
+	return err
+}
+
 // VerifyOptions say what to verify.
 type VerifyOptions struct {
 	Level    Level
 	From, To string         // segments that must be there and bound the range; "" for the ends
 	Accepted []SegmentRange // gaps that are known and accepted
+	Sample   int            // look into every nth run of 64 segments only; 0 and 1 into all
 	Progress func(objects int, bytes int64)
 }
 
@@ -53,10 +68,13 @@ type VerifyOptions struct {
 // what is wrong stands in the report.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	v := &verifier{Archive: a, VerifyOptions: o}
-	v.report = Report{Level: o.Level, Started: a.Now(), Archive: a.Anchor().String(), Problems: []Problem{}, Timelines: []Checked{}}
+	v.report = Report{Level: o.Level, Sample: o.Sample, Started: a.Now(), Archive: a.Anchor().String(), Problems: []Problem{}, Timelines: []Checked{}}
 	var err error
 	if v.survey, err = a.survey(ctx); err != nil {
 		return nil, err
+	}
+	for _, inc := range v.survey.Incarnations {
+		v.survey.missingHistories(inc)
 	}
 	v.report.Problems = append(v.report.Problems, v.survey.Problems...)
 	v.note()
@@ -68,7 +86,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) 
 			return nil, err
 		}
 	}
-	slices.SortFunc(v.report.Problems, func(p, q Problem) int { return compareStrings(p.Object, q.Object, string(p.Kind), string(q.Kind)) })
+	v.report.sort()
 	v.report.Finished = a.Now()
 	return &v.report, nil
 }
@@ -79,6 +97,7 @@ type verifier struct {
 	VerifyOptions
 	survey   *survey
 	from, to *wal.Segment
+	accepted []acceptedRange
 	report   Report
 	mu       sync.Mutex // guards report while workers run
 }
@@ -87,21 +106,20 @@ type verifier struct {
 func (v *verifier) note() {
 	for _, objects := range v.survey.Quarantined {
 		for _, o := range objects {
-			v.report.Notes = append(v.report.Notes, "under quarantine: "+o)
+			v.notice("under quarantine: %s", o)
 		}
 	}
 	for _, o := range v.survey.Damaged {
-		v.report.Notes = append(v.report.Notes, "moved away by repair: "+o)
+		v.notice("moved away by repair: %s", o)
 	}
-	slices.Sort(v.report.Notes)
 	for _, o := range v.survey.Unknown {
 		v.problem(ProblemUnknown, o, "walarchive puts no object of this name here")
 	}
 }
 
-// limits reads From and To.
+// limits reads From, To and Accepted, which are of the open incarnation.
 func (v *verifier) limits() error {
-	size := v.survey.Incarnations[len(v.survey.Incarnations)-1].SegmentSize
+	open := v.current()
 	for _, l := range []struct {
 		name string
 		to   **wal.Segment
@@ -109,63 +127,69 @@ func (v *verifier) limits() error {
 		if l.name == "" {
 			continue
 		}
-		seg, err := wal.ParseSegment(l.name, size)
+		seg, err := wal.ParseSegment(l.name, open.SegmentSize)
 		if err != nil {
 			return err
 		}
 		*l.to = &seg
+		v.survey.makeBranch(open, seg.Timeline)
 	}
 	if v.from != nil && v.to != nil && (v.from.Timeline > v.to.Timeline || v.from.Timeline == v.to.Timeline && v.from.No > v.to.No) {
 		return fmt.Errorf("%v comes after %v", v.from, v.to)
 	}
+	for _, r := range v.Accepted {
+		a, err := r.segments(open.SegmentSize)
+		if err != nil {
+			return fmt.Errorf("accepted gap %v: %w", r, err)
+		}
+		v.accepted = append(v.accepted, a)
+	}
 	return nil
+}
+
+// current is the open incarnation.
+func (v *verifier) current() Incarnation { return v.survey.Incarnations[len(v.survey.Incarnations)-1] }
+
+// within reports whether From and To leave anything of b.
+func (v *verifier) within(b *branch) bool {
+	return v.from == nil && v.to == nil ||
+		b.Number == v.current().Number && (v.from == nil || b.Timeline >= v.from.Timeline) && (v.to == nil || b.Timeline <= v.to.Timeline)
 }
 
 // limit applies From and To to what is needed of a branch. Segments named as
 // limits must be there, so they widen it too.
 func (v *verifier) limit(b *branch, n need, any bool) (need, bool) {
-	if v.from == nil && v.to == nil {
-		return n, any
-	}
-	if b.Number != v.survey.Incarnations[len(v.survey.Incarnations)-1].Number ||
-		v.from != nil && b.Timeline < v.from.Timeline || v.to != nil && b.Timeline > v.to.Timeline {
+	if !v.within(b) {
 		return need{}, false
 	}
 	if v.from != nil && b.Timeline == v.from.Timeline {
-		n.first, any = v.from.No, true
-		n.last = max(n.last, n.first)
-	}
-	if v.to != nil && b.Timeline == v.to.Timeline {
-		n.last = v.to.No
-		if !any {
-			n.first = n.last
-		}
+		n = need{v.from.No, max(n.last, v.from.No)}
 		any = true
 	}
-	return n, any && n.first <= n.last
+	if v.to != nil && b.Timeline == v.to.Timeline {
+		if n.last = v.to.No; !any {
+			n.first = n.last
+		}
+		n.first = min(n.first, n.last)
+		any = true
+	}
+	return n, any
 }
 
 // branch verifies one timeline.
 func (v *verifier) branch(ctx context.Context, b *branch) error {
-	n, any := v.survey.needs(b)
-	n, any = v.limit(b, n, any)
-	if !any && v.from == nil && v.to == nil {
-		any = len(b.Partials) > 0
-	}
 	c := Checked{Incarnation: b.Number, SystemID: b.SystemID, Timeline: b.Timeline, Segments: len(b.Segments), Partials: len(b.Partials)}
 	if len(b.Segments) > 0 {
-		c.First, c.Last = b.segment(b.Segments[0].No).String(), b.segment(b.Segments[len(b.Segments)-1].No).String()
+		c.First, c.Last = b.segment(b.Segments[0]).String(), b.segment(b.Segments[len(b.Segments)-1]).String()
 	}
-	if b.History == nil && b.Timeline > 1 && len(b.Segments)+len(b.Partials) > 0 {
-		v.problem(ProblemHistory, b.historyObject(), fmt.Sprintf("the history of timeline %v is missing: no recovery can enter it", b.Timeline))
-	}
-	if any && n.last >= n.first && len(b.Segments) > 0 {
+	n, any := v.survey.needs(b)
+	if n, any = v.limit(b, n, any); any {
 		if err := v.gaps(ctx, b, n, &c); err != nil {
 			return err
 		}
 	}
 	v.report.Timelines = append(v.report.Timelines, c)
-	if v.Level == LevelNames {
+	if v.Level == LevelNames || !v.within(b) {
 		return nil
 	}
 	return v.contents(ctx, b)
@@ -178,16 +202,21 @@ func (v *verifier) gaps(ctx context.Context, b *branch, n need, c *Checked) erro
 			return err
 		}
 		for _, g := range rest {
-			g.Accepted = v.survey.accept(g, v.Accepted)
-			c.Gaps = append(c.Gaps, g)
-			if g.Accepted == "" {
-				v.problem(ProblemGap, g.String(), fmt.Sprintf("%d segments of timeline %v are missing", g.Segments, b.Timeline))
-			} else {
-				v.report.Notes = append(v.report.Notes, fmt.Sprintf("gap %v: %s", g, g.Accepted))
+			for _, part := range v.survey.split(g, v.accepted) {
+				v.gap(b, part, c)
 			}
 		}
 	}
 	return nil
+}
+
+func (v *verifier) gap(b *branch, g Gap, c *Checked) {
+	c.Gaps = append(c.Gaps, g)
+	if g.Accepted != "" {
+		v.notice("gap %v: %s", g, g.Accepted)
+		return
+	}
+	v.problem(ProblemGap, g.String(), fmt.Sprintf("%d segments of timeline %v are missing", g.Segments, b.Timeline))
 }
 
 // runLength is how many neighbouring segments one worker verifies in a row.
@@ -197,10 +226,11 @@ const runLength = 64
 func (v *verifier) contents(ctx context.Context, b *branch) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(v.workers())
-	segments := v.selected(b)
-	for start := 0; start < len(segments); start += runLength {
-		run := segments[start:min(start+runLength, len(segments))]
-		g.Go(func() error { return v.run(ctx, b, run) })
+	nth := 0
+	for run := range slices.Chunk(v.selected(b), runLength) {
+		if nth++; v.sampled(nth) {
+			g.Go(func() error { return v.run(ctx, b, run) })
+		}
 	}
 	if v.from == nil && v.to == nil {
 		for _, p := range b.Partials {
@@ -211,6 +241,12 @@ func (v *verifier) contents(ctx context.Context, b *branch) error {
 		}
 	}
 	return g.Wait()
+}
+
+// sampled reports whether the nth run is among those to be looked into. Which
+// these are moves on each day, so that daily runs get round to all.
+func (v *verifier) sampled(nth int) bool {
+	return v.Sample <= 1 || (int64(nth)+v.report.Started.Unix()/86400)%int64(v.Sample) == 0
 }
 
 func (v *verifier) workers() int {
@@ -224,11 +260,8 @@ func (v *verifier) workers() int {
 }
 
 // selected are the segments of b between From and To.
-func (v *verifier) selected(b *branch) []listed {
+func (v *verifier) selected(b *branch) []wal.SegmentNo {
 	segs := b.Segments
-	if v.from != nil && b.Timeline < v.from.Timeline || v.to != nil && b.Timeline > v.to.Timeline {
-		return nil
-	}
 	if v.to != nil && v.to.Timeline == b.Timeline {
 		i, _ := b.find(v.to.No + 1)
 		segs = segs[:i]
@@ -252,16 +285,24 @@ func (v *verifier) found(ctx context.Context, object string, err error) error {
 		v.problem(ProblemDamaged, object, err.Error())
 	case errors.Is(err, wal.ErrJoin):
 		v.problem(ProblemBroken, object, err.Error())
-	case errors.Is(err, ErrRolledBack):
+	case errors.Is(err, ErrRolledBack), errors.Is(err, keys.ErrUnknownEpoch):
 		v.problem(ProblemKeys, object, err.Error())
-	case errors.Is(err, storage.ErrNotExist):
-		v.problem(ProblemGap, object, "went away while verify was running")
+	case errors.Is(err, errVanished):
+		v.problem(ProblemGap, object, err.Error())
+	case notStored(err, object):
+		v.notice("%s went away while verify was running", object)
 	default:
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.report.Unchecked = append(v.report.Unchecked, fmt.Sprintf("%s: %v", object, err))
 	}
 	return nil
+}
+
+func (v *verifier) notice(format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Notes = append(v.report.Notes, fmt.Sprintf(format, args...))
 }
 
 func (v *verifier) problem(kind ProblemKind, object, detail string) {
@@ -278,16 +319,4 @@ func (v *verifier) count(bytes int64) {
 	if v.Progress != nil {
 		v.Progress(v.report.Objects, v.report.Bytes)
 	}
-}
-
-func compareStrings(pairs ...string) int {
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i] != pairs[i+1] {
-			if pairs[i] < pairs[i+1] {
-				return -1
-			}
-			return 1
-		}
-	}
-	return 0
 }

@@ -4,37 +4,36 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
 	"walarchive/archive/wal"
 	"walarchive/crypt"
+	"walarchive/crypt/seal"
 )
 
 // run verifies neighbouring segments of one branch, each in the light of the
 // one before it. Its first is held against the segment before the run, on the
 // parent timeline if need be.
-func (v *verifier) run(ctx context.Context, b *branch, segments []listed) error {
+func (v *verifier) run(ctx context.Context, b *branch, segments []wal.SegmentNo) error {
 	var prev *checkedSegment
-	if before, ok := v.before(b, segments[0].No); ok {
+	if before, ok := v.survey.before(b, segments[0]); ok {
 		// What is wrong with it is said where it is verified itself.
 		prev, _ = v.look(ctx, b, before, nil)
 	}
-	for _, l := range segments {
-		seg := b.segment(l.No)
-		if prev != nil && prev.seg.No+1 != seg.No {
+	for _, no := range segments {
+		seg := b.segment(no)
+		if prev != nil && prev.seg.No+1 != no {
 			prev = nil // a gap, reported as such
 		}
 		cur, err := v.look(ctx, b, seg, prev)
-		object := walObject(b.Number, wal.Name{Kind: wal.KindSegment, Segment: seg})
+		object := segmentObject(b.Number, seg)
+		if notStored(err, object) {
+			err = v.vanished(ctx, b, seg)
+		}
 		if err := v.found(ctx, object, err); err != nil {
 			return err
-		}
-		if err == nil && prev != nil {
-			_, err = wal.Join(prev.facts.WAL, cur.facts.WAL, b.Major)
-			if err := v.found(ctx, object, err); err != nil {
-				return err
-			}
 		}
 		if prev = cur; cur != nil {
 			v.count(cur.read)
@@ -43,24 +42,37 @@ func (v *verifier) run(ctx context.Context, b *branch, segments []listed) error 
 	return nil
 }
 
-// before is the segment that WAL of b continues at number no, if the archive
-// has it: on b's timeline or, at b's fork, on its parent.
-func (v *verifier) before(b *branch, no wal.SegmentNo) (wal.Segment, bool) {
-	if no == 0 {
-		return wal.Segment{}, false
+func segmentObject(inc int, seg wal.Segment) string {
+	return walObject(inc, wal.Name{Kind: wal.KindSegment, Segment: seg})
+}
+
+var errVanished = errors.New("went away while verify was running, although WAL before it is there")
+
+// vanished says what it means that a listed segment is not there any more:
+// nothing, if all WAL before it has gone as well, which is how expiry works.
+func (v *verifier) vanished(ctx context.Context, b *branch, seg wal.Segment) error {
+	path := v.survey.path(b)
+	for _, t := range append(path.Ancestors(), b.Timeline) {
+		end := seg.Start()
+		if at, ok := path.SwitchOf(t); ok {
+			end = wal.SegmentAt(t, at, seg.Size).Start()
+		}
+		for info, err := range v.bucket.List(ctx, timelinePrefix(b.Number, t), "") {
+			if err != nil {
+				return err
+			}
+			s, ok := parseWALObject(info.Name, seg.Size)
+			if !ok || s.Name.Kind != wal.KindSegment {
+				continue
+			}
+			if s.Name.Segment.Start() < end {
+				return errVanished
+			}
+			break
+		}
 	}
-	if b.has(no - 1) {
-		return b.segment(no - 1), true
-	}
-	h := b.History
-	if h == nil || h.Parent() == 0 || wal.SegmentAt(b.Timeline, h.Begin(), b.SegmentSize).No != no {
-		return wal.Segment{}, false
-	}
-	t := h.TimelineAt(b.segment(no).Start() - 1)
-	if p := v.survey.branch(b.Number, t); p != nil && p.has(no-1) {
-		return p.segment(no - 1), true
-	}
-	return wal.Segment{}, false
+	v.notice("%v and all before it were removed while verify was running", seg)
+	return nil
 }
 
 // checkedSegment is a segment that was looked into, for the sake of the next.
@@ -71,38 +83,49 @@ type checkedSegment struct {
 	read  int64      // bytes of plaintext
 }
 
-// look verifies one segment by itself, at the level asked for.
+// look verifies one segment at the level asked for, against the one before it
+// if that is known. One that does not continue it gives wal.ErrJoin, and is
+// verified by itself; with any other error there is no checkedSegment.
 func (v *verifier) look(ctx context.Context, b *branch, seg wal.Segment, prev *checkedSegment) (*checkedSegment, error) {
 	name := wal.Name{Kind: wal.KindSegment, Segment: seg}
-	object := walObject(b.Number, name)
-	c := &checkedSegment{seg: seg}
-	if v.Level == LevelFacts {
-		f, err := v.facts(ctx, KindSegment, object)
-		if err != nil {
-			return nil, err
-		}
-		c.facts = f
-		return c, checkFacts(f, b, name)
-	}
-	o, err := v.open(ctx, KindSegment, object)
+	o, err := v.openAtLevel(ctx, b, name, walObject(b.Number, name))
 	if err != nil {
 		return nil, err
 	}
 	defer o.Close()
-	c.facts = o.Facts
-	if err := checkFacts(o.Facts, b, name); err != nil {
-		return nil, err
-	}
+	c := &checkedSegment{seg: seg, facts: o.Facts}
+	var broken error
 	scan := wal.ScanOptions{Identity: b.Identity, History: b.historyOf(seg.Timeline)}
 	if prev != nil {
-		scan.Prev = prev.carry
+		if _, broken = wal.Join(prev.facts.WAL, c.facts.WAL, b.Major); broken == nil {
+			scan.Prev = prev.carry
+		}
 	}
-	scanner, err := v.scan(o, object, seg, scan)
+	if v.Level == LevelFull {
+		scanner, err := v.scan(o, walObject(b.Number, name), seg, scan)
+		if err != nil {
+			return nil, err
+		}
+		c.carry, c.read = scanner.Carry(), seg.Size
+	}
+	return c, broken
+}
+
+// openAtLevel opens the object of a segment, as far as the level looks into
+// it, and checks its facts.
+func (v *verifier) openAtLevel(ctx context.Context, b *branch, name wal.Name, object string) (*object, error) {
+	n := int64(-1)
+	if v.Level == LevelFacts {
+		n = int64(seal.HeadSize)
+	}
+	o, err := v.openRange(ctx, objectKind(name), object, n)
 	if err != nil {
 		return nil, err
 	}
-	c.carry, c.read = scanner.Carry(), seg.Size
-	return c, nil
+	if err := checkFacts(o.Facts, b, name); err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return o, nil
 }
 
 // historyOf is the branch's own history; of another timeline none is at hand.
@@ -123,6 +146,8 @@ func checkFacts(f *Facts, b *branch, name wal.Name) error {
 		return fmt.Errorf("%w: its facts say system %d", ErrForeign, f.SystemID)
 	case f.Size != name.Segment.Size || f.WAL == nil || f.WAL.FirstLSN != name.Segment.Start() || f.WAL.Timeline != name.Segment.Timeline:
 		return fmt.Errorf("%w: its facts are of another segment", ErrDamaged)
+	case name.Kind == wal.KindSegment && f.WAL.End.Kind == wal.EndInvalid:
+		return fmt.Errorf("%w: WAL ends at %v", ErrInvalid, f.WAL.End.LSN)
 	}
 	return nil
 }
@@ -130,23 +155,10 @@ func checkFacts(f *Facts, b *branch, name wal.Name) error {
 // scan reads a whole segment, checks digest, pages and records, and that the
 // facts stored with it are those of its content.
 func (v *verifier) scan(o *object, object string, seg wal.Segment, so wal.ScanOptions) (*wal.Scanner, error) {
-	carried := so.Prev != nil
 	scanner := wal.NewScanner(seg, so)
 	var digest crypt.Digester
-	buf := make([]byte, min(seg.Size, 1<<20))
-	for off := int64(0); off < seg.Size; off += int64(len(buf)) {
-		if _, err := io.ReadFull(o, buf); err != nil {
-			return nil, damaged(object, err)
-		}
-		if _, err := digest.Write(buf); err != nil {
-			return nil, err
-		}
-		if err := scanner.Next(buf); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := o.Read(buf[:1]); err != io.EOF {
-		return nil, damaged(object, fmt.Errorf("%w: %w", ErrDamaged, err))
+	if err := passOn(o, object, seg.Size, io.MultiWriter(&digest, scanning{scanner})); err != nil {
+		return nil, err
 	}
 	facts, end := scanner.Close()
 	switch got := digest.Sum(); {
@@ -154,12 +166,39 @@ func (v *verifier) scan(o *object, object string, seg wal.Segment, so wal.ScanOp
 		return nil, fmt.Errorf("%w: its digest is %v, its facts say %v", ErrDamaged, got, o.Facts.Digest)
 	case end.Kind == wal.EndInvalid && o.Facts.Proof != ProofNone && o.Facts.Proof != ProofHistory:
 		return nil, fmt.Errorf("%w: WAL ends at %v: %w", ErrInvalid, end.LSN, end.Cause)
-	}
-	if !carried && !sameFacts(&facts, o.Facts.WAL) {
+	case !sameFacts(&facts, o.Facts.WAL):
 		return nil, fmt.Errorf("%w: its facts do not describe its content", ErrDamaged)
 	}
 	return scanner, nil
 }
+
+// passOn gives the content of an object, which must be of size bytes, to w
+// in pieces of whole pages.
+func passOn(o *object, name string, size int64, w io.Writer) error {
+	buf := make([]byte, min(size, 1<<20))
+	for off := int64(0); off < size; off += int64(len(buf)) {
+		if _, err := io.ReadFull(o, buf); err == io.EOF || err == io.ErrUnexpectedEOF {
+			return fmt.Errorf("%w: it is shorter than its facts say", ErrDamaged)
+		} else if err != nil {
+			return damaged(name, err)
+		}
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
+	}
+	switch n, err := o.Read(buf[:1]); {
+	case n > 0:
+		return fmt.Errorf("%w: it is longer than its facts say", ErrDamaged)
+	case err != io.EOF:
+		return damaged(name, err)
+	}
+	return nil
+}
+
+// scanning writes into a scanner.
+type scanning struct{ *wal.Scanner }
+
+func (s scanning) Write(p []byte) (int, error) { return len(p), s.Next(p) }
 
 func sameFacts(a, b *wal.Facts) bool {
 	x, err := json.Marshal(a)
@@ -177,20 +216,13 @@ func (v *verifier) partial(ctx context.Context, b *branch, p stored) error {
 }
 
 func (v *verifier) lookPartial(ctx context.Context, b *branch, p stored) error {
-	if v.Level == LevelFacts {
-		f, err := v.facts(ctx, KindPartial, p.Object)
-		if err != nil {
-			return err
-		}
-		return checkFacts(f, b, p.Name)
-	}
-	o, err := v.open(ctx, KindPartial, p.Object)
+	o, err := v.openAtLevel(ctx, b, p.Name, p.Object)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	if err := checkFacts(o.Facts, b, p.Name); err != nil {
-		return err
+	if v.Level == LevelFacts {
+		return nil
 	}
 	_, err = v.scan(o, p.Object, p.Name.Segment, wal.ScanOptions{Identity: b.Identity, History: b.historyOf(b.Timeline), KeepTail: true})
 	return err
