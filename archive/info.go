@@ -203,6 +203,13 @@ func (t *TimelineInfo) text(p *printer) {
 	if t.Segments > 0 {
 		p.printf(", %s to %s", t.First, t.Last)
 	}
+	switch {
+	case t.Contiguous == t.Last:
+	case t.Contiguous == "":
+		p.printf(", WITH A GAP AT ITS BEGINNING")
+	default:
+		p.printf(", CONTIGUOUS ONLY TO %s", t.Contiguous)
+	}
 	if t.Partials > 0 {
 		p.printf(", %d partial", t.Partials)
 	}

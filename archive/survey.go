@@ -173,11 +173,6 @@ func (s *survey) problem(kind ProblemKind, object, detail string) {
 	s.Problems = append(s.Problems, Problem{Kind: kind, Object: object, Detail: detail})
 }
 
-// quarantined reports whether a segment's bytes lie under quarantine.
-func (s *survey) quarantined(inc int, seg wal.Segment) bool {
-	return len(s.Quarantined[quarantineKey{inc, wal.Name{Kind: wal.KindSegment, Segment: seg}}]) > 0
-}
-
 // branch finds a timeline's part; nil if there is none.
 func (s *survey) branch(inc int, t wal.Timeline) *branch {
 	if i, ok := s.find(inc, t); ok {

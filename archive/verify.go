@@ -216,7 +216,7 @@ func (v *verifier) gap(b *branch, g Gap, c *Checked) {
 		v.notice("gap %v: %s", g, g.Accepted)
 		return
 	}
-	v.problem(ProblemGap, g.String(), fmt.Sprintf("%d segments of timeline %v are missing", g.Segments, b.Timeline))
+	v.problem(ProblemGap, g.String(), fmt.Sprintf("missing on timeline %v: %d", b.Timeline, g.Segments))
 }
 
 // runLength is how many neighbouring segments one worker verifies in a row.
