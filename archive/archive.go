@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"walarchive/archive/wal"
+	"walarchive/crypt"
 	"walarchive/crypt/seal"
 	"walarchive/crypt/tde"
 	"walarchive/keys"
@@ -25,7 +26,7 @@ type Options struct {
 	Anchor  *keys.Anchor // which archive it must be, when known
 	Log     *slog.Logger // nil discards
 
-	// TDE fetches pg_tde's own principal keys.
+	// TDE fetches pg_tde's own principal keys; nil has none of them.
 	TDE tde.Fetch
 	// RequireEncryptedRestore refuses to write a segment in plaintext for a
 	// server with pg_tde when the source had it encrypted.
@@ -41,6 +42,11 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.TDE == nil {
+		o.TDE = func(context.Context, tde.Provider, string) (crypt.Key, error) {
+			return crypt.Key{}, keys.ErrNoKey
+		}
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader

@@ -61,8 +61,16 @@ func (d *DataDir) read() error {
 	if d.Major, err = strconv.Atoi(strings.TrimSpace(string(version))); err != nil {
 		return fmt.Errorf("PG_VERSION: %w", err)
 	}
-	d.Control, err = readControl(filepath.Join(d.Path, "global", "pg_control"))
-	return err
+	if _, known := wal.PageMagic(d.Major); !known {
+		return fmt.Errorf("PostgreSQL %d is none of 15 to 18", d.Major)
+	}
+	if d.Control, err = readControl(filepath.Join(d.Path, "global", "pg_control")); err != nil {
+		return err
+	}
+	if got := d.Control.WALBlockSize; got != wal.PageSize {
+		return fmt.Errorf("this server was built with WAL pages of %d bytes, only %d are known here", got, wal.PageSize)
+	}
+	return nil
 }
 
 // readControl reads a control file, again if a running server was just

@@ -160,6 +160,14 @@ func TestFindDataDirRefusesOtherDirectories(t *testing.T) {
 		"missing":  func() (*archive.DataDir, error) { return archive.FindDataDir("/nowhere", "", h.dir.Path) },
 		"absolute": func() (*archive.DataDir, error) { return archive.FindDataDir("", "/nowhere/pg_wal/x", h.dir.Path) },
 		"cwd":      func() (*archive.DataDir, error) { return archive.FindDataDir("", "pg_wal/x", t.TempDir()) },
+		"PostgreSQL 14": func() (*archive.DataDir, error) {
+			old := newHost(t, small)
+			file := filepath.Join(old.dir.Path, "PG_VERSION")
+			if err := os.WriteFile(file, []byte("14\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return archive.FindDataDir(old.dir.Path, "", "")
+		},
 		"damaged pg_control": func() (*archive.DataDir, error) {
 			broken := newHost(t, small)
 			file := filepath.Join(broken.dir.Path, "global", "pg_control")

@@ -138,6 +138,19 @@ func remove(t *testing.T, path string) {
 	}
 }
 
+// An archive that was opened without a way to pg_tde's keys says so.
+func TestPushWithoutAWayToServerKeys(t *testing.T) {
+	host, seg := recordedHost(t, "B-single-key", "final")
+	path, err := host.PutSegment(seg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := dataDir(t, host.PGData)
+	a := initArchive(t, storagetest.NewMemory(), newRing(t), d, archive.Options{})
+	_, err = a.Push(t.Context(), d, path)
+	wantRefusal(t, err, archive.ErrTDE, "no such key")
+}
+
 // Plaintext where the ranges say that it is encrypted came past pg_tde.
 func TestPushRefusesPlaintextUnderAnEncryptedRange(t *testing.T) {
 	host, seg := recordedHost(t, "B-single-key", "final")
