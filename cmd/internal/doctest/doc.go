@@ -21,11 +21,14 @@
 //
 //   - paths below /etc, /srv, /mnt and /var lie below the sandbox, also in the
 //     files that the blocks write;
-//   - /usr/lib/postgresql/17/bin is that of the newest installed version;
+//   - /usr/local/bin has the programs just built, and /usr/lib/postgresql/17/bin
+//     is that of the newest installed version;
 //   - sudo and systemctl are small scripts: sudo becomes the server's account,
-//     systemctl drives the server main with pg_ctl;
+//     systemctl drives the server main with pg_ctl, with the PATH that Debian
+//     gives its servers;
 //   - the default places of configuration and spool, and those of psql, come
 //     from the environment, as they lie in the sandbox;
-//   - where no server runs, the data directory is a recorded one, everything
-//     belongs to whoever runs the test, and install and chown keep it so.
+//   - where no server runs, the data directory is a recorded one;
+//   - there, and where not root runs the test, everything belongs to whoever
+//     does, and install and chown keep it so.
 package doctest

@@ -43,18 +43,19 @@ func (s *sandbox) install(p pgtest.Postgres) {
 	s.administer(conf)
 }
 
-// administer replaces the sandbox's stubs by those for a machine with a
-// server, and starts the server.
+// administer makes the sandbox's stubs those of a machine with a server, and
+// starts the server.
 func (s *sandbox) administer(conf string) {
-	for _, program := range []string{"chown", "install"} {
-		s.check(os.Remove(filepath.Join(s.dir, "bin", program)))
-	}
 	if os.Geteuid() == 0 {
+		for _, program := range []string{"chown", "install"} {
+			s.check(os.Remove(filepath.Join(s.dir, "bin", program)))
+		}
 		s.stub("sudo", `if [ "$1" != -u ]; then exec "$@"; fi
 account=$2; shift 2
 exec setpriv --reuid="$account" --regid="$account" --init-groups "$@"`)
 	}
-	s.stub("systemctl", `exec sudo -u postgres `+s.server+`/pg_ctl "$1" -w -D `+conf+` -l `+s.path("/var/lib/postgresql/17/log")+` >/dev/null`)
+	s.stub("systemctl", `sudo=$(command -v sudo); PATH=/sbin:/bin:/usr/sbin:/usr/bin
+exec "$sudo" -u postgres `+s.server+`/pg_ctl "$1" -w -D `+conf+` -l `+s.path("/var/lib/postgresql/17/log")+` >/dev/null`)
 	s.t.Cleanup(s.stopAll)
 	s.systemctl("start")
 }

@@ -32,7 +32,7 @@ func newSandbox(t *testing.T, dir string) *sandbox {
 		s.check(os.MkdirAll(filepath.Join(s.dir, d), 0o755))
 	}
 	s.stub("sudo", `if [ "$1" = -u ]; then shift 2; fi; exec "$@"`)
-	// Without a server there is no account to give anything to.
+	// There is no other account to give anything to.
 	s.stub("chown", ":")
 	s.stub("install", `args=(); while [ $# -gt 0 ]; do case "$1" in -o|-g) shift 2;; *) args+=("$1"); shift;; esac; done; exec /usr/bin/install "${args[@]}"`)
 	return s
@@ -92,12 +92,15 @@ func (s *sandbox) moveProviders(file string) {
 // path is where a path of the pages lies.
 func (s *sandbox) path(path string) string { return s.dir + path }
 
-var machinePaths = regexp.MustCompile(`/usr/lib/postgresql/17/bin|/(etc/walarchive|etc/postgresql|etc/patroni|srv|mnt|var/lib|var/spool|var/backups|var/run)\b`)
+var machinePaths = regexp.MustCompile(`/usr/local/bin|/usr/lib/postgresql/17/bin|/(etc/walarchive|etc/postgresql|etc/patroni|srv|mnt|var/lib|var/spool|var/backups|var/run)\b`)
 
 // place puts the paths in text into the sandbox.
 func (s *sandbox) place(text string) string {
 	return machinePaths.ReplaceAllStringFunc(text, func(p string) string {
-		if strings.HasPrefix(p, "/usr/") {
+		switch p {
+		case "/usr/local/bin":
+			return programs
+		case "/usr/lib/postgresql/17/bin":
 			return s.server
 		}
 		return s.dir + p
@@ -107,7 +110,7 @@ func (s *sandbox) place(text string) string {
 func (s *sandbox) environ() []string {
 	return []string{
 		"PATH=" + s.dir + "/bin:" + programs + ":/usr/local/bin:/usr/bin:/bin",
-		"HOME=" + s.dir, "LC_ALL=C", "TZ=UTC", "PGHOST=" + s.path("/var/run/postgresql"),
+		"HOME=" + s.dir, "LC_ALL=C", "TZ=UTC", "PGHOST=" + s.path("/var/run/postgresql"), "PGUSER=postgres",
 		"WALARCHIVE_CONFIG=" + s.path("/etc/walarchive/walarchive.toml"),
 		"WALARCHIVE_SPOOL_PATH=" + s.path("/var/spool/walarchive"),
 	}
