@@ -16,7 +16,7 @@ import (
 func TestQuickstartPlain(t *testing.T) {
 	s := newSandbox(t, pgtest.Scratch(t))
 	s.install(pgtest.Newest(t))
-	s.run(readPage(t, "docs/quickstart-plain.md"))
+	s.run(readPage(t, live))
 }
 
 // install makes a running server main, with its configuration in
