@@ -179,33 +179,16 @@ func (a *Archive) Object(name string) string {
 	return ""
 }
 
-// Has reports whether an object of that name is stored.
-func (a *Archive) Has(name string) bool {
-	a.t.Helper()
-	for _, path := range a.Objects(name) {
-		if filepath.Base(path) == name {
-			return true
-		}
-	}
-	return false
-}
-
 // KeyChain is the path of the key chain's first entry, which every command
 // reads.
 func (a *Archive) KeyChain() string {
 	return filepath.Join(a.Store, "main/keys/00000001")
 }
 
-// MoveAway takes the store away, as an unmounted file system does; MoveBack
-// returns it.
-func (a *Archive) MoveAway() { a.t.Helper(); a.rename(a.Store, a.Store+".away") }
-
-// MoveBack undoes MoveAway.
-func (a *Archive) MoveBack() { a.t.Helper(); a.rename(a.Store+".away", a.Store) }
-
-func (a *Archive) rename(from, to string) {
+// MoveAway takes the store away, as if its file system were unmounted.
+func (a *Archive) MoveAway() {
 	a.t.Helper()
-	if err := os.Rename(from, to); err != nil {
+	if err := os.Rename(a.Store, a.Store+".away"); err != nil {
 		a.t.Fatal(err)
 	}
 }

@@ -34,8 +34,8 @@ func TestRewind(t *testing.T) {
 	old.Set("archive_mode", "off") // pg_rewind took the leader's configuration
 	old.Set("primary_conninfo", leader.Conninfo())
 	old.Follow()
-	old.Start()
 	leader.Note("newer")
+	old.Start()
 	old.WaitReplayed(leader.LSN())
 	wantNotes(t, old, "common new newer")
 	wantSound(t, a)

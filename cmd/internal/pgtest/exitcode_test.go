@@ -50,38 +50,38 @@ func TestStoppedRecovery(t *testing.T) {
 		{"store empty", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			a.MoveAway()
 			return a.With(pgtest.NewArchive(t, tools).Config)
-		}, ""},
+		}, "no archive here"},
 		{"keyring missing", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			c := a.Config
 			c.Keyring += ".gone"
 			return a.With(c)
 		}, "no such file or directory"},
-		{"wrong key", wrongKey, ""},
+		{"wrong key", wrongKey, "does not open this epoch"},
 		{"damaged object", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			flipByte(t, a.Object(middle), fileSize(t, a.Object(middle))/2)
 			return a
-		}, ""},
+		}, "the stored object is damaged"},
 		{"truncated object", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			if err := os.Truncate(a.Object(middle), fileSize(t, a.Object(middle))-1); err != nil {
 				t.Fatal(err)
 			}
 			return a
-		}, ""},
+		}, "it ends too early"},
 		{"object under another name", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			if err := os.Rename(a.Object(sc.segments[3]), a.Object(middle)); err != nil {
 				t.Fatal(err)
 			}
 			return a
-		}, ""},
+		}, "it was sealed as segment"},
 		{"hole", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			if err := os.Remove(a.Object(middle)); err != nil {
 				t.Fatal(err)
 			}
 			return a
-		}, ""},
+		}, "missing in the archive, though later WAL is there"},
 		{"another cluster's archive", func(t *testing.T, _ *pgtest.Archive) *pgtest.Archive {
 			return stage(t).archive
-		}, ""},
+		}, "belongs to another cluster"},
 		{"configuration broken", func(t *testing.T, a *pgtest.Archive) *pgtest.Archive {
 			pgtest.WriteFile(t, a.File, "[storage]\nurk = 1\n")
 			return a

@@ -25,6 +25,13 @@ func (s *Server) StartLoad(rate int) *Load {
 	return l
 }
 
+// WaitWork waits until the load has changed the tables once more.
+func (s *Server) WaitWork() {
+	s.t.Helper()
+	before := s.State()
+	Until(s.t, func() bool { return s.State() != before }, "the load changed the tables")
+}
+
 // Stop ends the load; one that has ended already is fine.
 func (l *Load) Stop() {
 	l.bench.signal(syscall.SIGINT)

@@ -2,7 +2,6 @@ package pgtest
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -155,12 +154,10 @@ func begin(t testing.TB, cmd *exec.Cmd) *process {
 }
 
 func (p *process) endsWithin(d time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
 	select {
 	case <-p.ended:
 		return true
-	case <-ctx.Done():
+	case <-time.After(d):
 		return false
 	}
 }

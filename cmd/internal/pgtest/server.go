@@ -150,9 +150,6 @@ func (s *Server) end(mode string) time.Duration {
 	return took
 }
 
-// Restart is Stop and Start.
-func (s *Server) Restart() { s.t.Helper(); s.Stop(); s.Start() }
-
 // Reload makes the server read postgresql.conf again, which also wakes its
 // archiver.
 func (s *Server) Reload() { s.t.Helper(); s.Query("SELECT pg_reload_conf()") }

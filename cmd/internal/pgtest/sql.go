@@ -12,27 +12,23 @@ func (s *Server) Conninfo() string { return "host=" + s.socket + " user=postgres
 // returns what they select: rows by line, columns separated by |.
 func (s *Server) Query(statements ...string) string {
 	s.t.Helper()
-	r := s.TryQuery(statements...)
-	if r.Code != 0 {
-		s.t.Fatalf("%s: %s", strings.Join(statements, "; "), r.Stderr)
-	}
-	return r.Stdout
-}
-
-// TryQuery is Query for statements that may fail.
-func (s *Server) TryQuery(statements ...string) Result {
-	s.t.Helper()
 	args := []string{"-XAtq", "-v", "ON_ERROR_STOP=1", "-d", s.Conninfo()}
 	for _, sql := range statements {
 		args = append(args, "-c", sql)
 	}
-	r := Run(s.t, "/", s.Program("psql"), args...)
-	r.Stdout = strings.TrimSuffix(r.Stdout, "\n")
-	return r
+	return strings.TrimSuffix(MustRun(s.t, "/", s.Program("psql"), args...), "\n")
 }
 
-// LSN is the end of the WAL that a server in production has written so far.
-func (s *Server) LSN() string { s.t.Helper(); return s.Query("SELECT pg_current_wal_insert_lsn()") }
+// LSN is behind every commit of a server in production. Records that no commit
+// waits for, as those of Archive's switch, may already follow; standbys get
+// them seconds later.
+func (s *Server) LSN() string { s.t.Helper(); return s.Query("SELECT pg_current_wal_flush_lsn()") }
+
+// InsertLSN is where the next record will begin, or the page before it.
+func (s *Server) InsertLSN() string {
+	s.t.Helper()
+	return s.Query("SELECT pg_current_wal_insert_lsn()")
+}
 
 // CurrentSegment writes a record and names the WAL segment it went to.
 func (s *Server) CurrentSegment() string {

@@ -39,7 +39,7 @@ func switchAt(t *testing.T, s *pgtest.Server, left int) wal.Segment {
 	t.Helper()
 	const size = 1 << 20
 	s.Switch() // an empty one to begin with
-	at := parseLSN(t, s.LSN())
+	at := parseLSN(t, s.InsertLSN())
 	seg := wal.SegmentAt(1, at, size)
 	room := roomInSegment(int(at-seg.Start()), size) - left
 	s.Query(

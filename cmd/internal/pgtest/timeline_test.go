@@ -128,7 +128,8 @@ func TestTwoPromotions(t *testing.T) {
 	second := follower(old, a)
 	old.WaitStreaming(2)
 	old.Note("common")
-	backup := old.BaseBackup()
+	backup := old.BaseBackup() // ends a segment
+	old.Note("last")
 	first.WaitReplayed(old.LSN())
 	first.Set("primary_conninfo", "")
 	first.Reload()
@@ -163,7 +164,7 @@ func TestTwoPromotions(t *testing.T) {
 		t.Errorf("partial segments in the archive: got %q, want %s and %s.<end LSN>", kept, partial, partial)
 	}
 	p := pgtest.Newest(t)
-	for timeline, want := range map[string]string{"2": "common first", "3": "common further second"} {
+	for timeline, want := range map[string]string{"2": "common last first", "3": "common last further second"} {
 		wantNotes(t, recovered(t, p, backup, a, "recovery_target_timeline", timeline,
 			"restore_command", a.GetCommand("--timeline", timeline)), want)
 	}
