@@ -9,8 +9,11 @@ import (
 	"io"
 )
 
-// WrapLocal is the Kind of wraps made by WrapKey.
-const WrapLocal = "local"
+// The kinds of wraps.
+const (
+	WrapLocal   = "local"   // made by WrapKey
+	WrapTransit = "transit" // made in a Transit engine of Vault or OpenBao, by a key that stays there
+)
 
 const (
 	wrapLabel  = "walarchive wrap local 1"
@@ -32,12 +35,12 @@ var (
 // Wrap is one wrapping of an epoch key by one principal key, as it stands in
 // object headers and key-chain entries. It holds no secret.
 type Wrap struct {
-	Kind     string `json:"kind"`            // WrapLocal: AES-256-GCM under a key of ours; see WrapKey
+	Kind     string `json:"kind"`            // WrapLocal: AES-256-GCM under a key of ours, see WrapKey; or WrapTransit
 	Provider string `json:"provider"`        // name in the reader's own configuration, never an address
 	Key      string `json:"key"`             // the principal key's name in that provider
 	Salt     []byte `json:"salt,omitempty"`  // local: 32 bytes
 	Nonce    []byte `json:"nonce,omitempty"` // local: 12 bytes
-	Box      []byte `json:"box"`             // local: 32 bytes of epoch key and the 16-byte tag, encrypted
+	Box      []byte `json:"box"`             // local: 32 bytes of epoch key and the 16-byte tag, encrypted; transit: the ciphertext as the service gave it
 }
 
 // Binding is what a wrap is bound to besides its principal key.

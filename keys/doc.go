@@ -10,7 +10,10 @@
 //	walarchive 1 epoch seal     the key that package seal works with
 //	walarchive 1 epoch chain    the key of the MACs in the key chain
 //
-// The id makes every unwrap check itself, whatever did the unwrapping.
+// The id makes every unwrap check itself, whatever did the unwrapping: a key
+// of ours here (wraps of kind local, bound to archive, epoch and names), or a
+// key that never leaves its service (Wrapper; kind transit), whose wraps
+// nothing else binds.
 //
 // # The key chain
 //
@@ -47,8 +50,8 @@
 // # What a reader trusts
 //
 // The open epoch's key, unwrapped by a symmetric principal key that the reader
-// has in its own configuration, bound to archive, epoch, provider and key
-// name; then the last entry, by its MAC under that key; then the entries
+// has in its own configuration; a wrap of kind local is bound to archive,
+// epoch, provider and key name besides; then the last entry, by its MAC under that key; then the entries
 // before it, by their digests, and by their own MACs wherever the reader can
 // unwrap their epochs too. With an Anchor (archive id and id of epoch 1, noted
 // down when the archive was made) the reader also knows that it is the right

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"walarchive/crypt"
 )
@@ -29,7 +30,33 @@ type Creator interface {
 	Create(ctx context.Context, name string) (crypt.Key, error)
 }
 
-// The kinds of failure that callers decide by.
+// A Wrapper is a Provider whose keys never leave their service: it wraps and
+// unwraps there, and Key gives ErrBadKey.
+type Wrapper interface {
+	Provider
+
+	// Kind is the Kind of the wraps it makes.
+	Kind() string
+
+	// Make makes a key for wrapping, durable before it returns. A taken name
+	// gives ErrKeyExists and leaves the key there as it was.
+	Make(ctx context.Context, name string) error
+
+	// Wrap wraps secret with the newest version of the key called name. The
+	// box holds all that Unwrap needs to know, and nothing ties it to an
+	// archive or epoch: the caller checks what comes out of it.
+	Wrap(ctx context.Context, name string, secret crypt.Key) (box []byte, err error)
+
+	// Unwrap opens a box. One that another key made, or that was altered,
+	// gives crypt.ErrUnwrap.
+	Unwrap(ctx context.Context, name string, box []byte) (crypt.Key, error)
+}
+
+// ErrPermission says that the service answered, and refuses the credential or
+// what it asks for. It is that of io/fs.
+var ErrPermission = fs.ErrPermission
+
+// The other kinds of failure that callers decide by.
 var (
 	ErrNoKey       = errors.New("no such key")                          // the service answered, and has none of that name
 	ErrKeyExists   = errors.New("a key of that name exists")            // and stays as it is

@@ -2,9 +2,7 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -64,19 +62,21 @@ func (r *Ring) Principal(ctx context.Context, ref Ref) (crypt.Key, error) {
 	return k, nil
 }
 
-// Create makes the principal key that ref names, 32 random bytes, in its
-// provider. A key that is there already gives ErrKeyExists.
+// Create makes the principal key that ref names, in its provider. A key that
+// is there already gives ErrKeyExists.
 func (r *Ring) Create(ctx context.Context, ref Ref) error {
 	p, err := r.provider(ref)
 	if err != nil {
 		return err
 	}
-	c, ok := p.(Creator)
-	if !ok {
-		return fmt.Errorf("provider %s cannot make keys: make %s in the key service itself", ref.Provider, ref.Key)
+	switch p := p.(type) {
+	case Wrapper:
+		return p.Make(ctx, ref.Key)
+	case Creator:
+		_, err = p.Create(ctx, ref.Key)
+		return err
 	}
-	_, err = c.Create(ctx, ref.Key)
-	return err
+	return fmt.Errorf("provider %s cannot make keys: make %s in the key service itself", ref.Provider, ref.Key)
 }
 
 func (r *Ring) provider(ref Ref) (Provider, error) {
@@ -85,61 +85,4 @@ func (r *Ring) provider(ref Ref) (Provider, error) {
 		return nil, fmt.Errorf("key %s: no provider of that name is configured: %w", ref, ErrNoKey)
 	}
 	return p, nil
-}
-
-// wrap wraps an epoch's key with the principal key that ref names, and proves
-// that the result unwraps.
-func (r *Ring) wrap(ctx context.Context, rand io.Reader, ref Ref, archive crypt.ID, e Epoch) (crypt.Wrap, error) {
-	k, err := r.Principal(ctx, ref)
-	if err != nil {
-		return crypt.Wrap{}, err
-	}
-	b := crypt.Binding{Archive: archive, Epoch: e.id, Provider: ref.Provider, Key: ref.Key}
-	w, err := crypt.WrapKey(rand, k, e.key, b)
-	if err != nil {
-		return w, fmt.Errorf("wrap epoch %d with %v: %w", e.Number, ref, err)
-	}
-	if _, err = r.unwrap(ctx, []crypt.Wrap{w}, archive, e.id); err != nil {
-		return w, fmt.Errorf("check the new wrap: %w", err)
-	}
-	return w, nil
-}
-
-// unwrap opens the first of wraps that one of the ring's principal keys opens,
-// and checks that what comes out is the epoch key with that id.
-func (r *Ring) unwrap(ctx context.Context, wraps []crypt.Wrap, archive, id crypt.ID) (crypt.Key, error) {
-	var failed []error
-	for _, w := range wraps {
-		ref := Ref{w.Provider, w.Key}
-		principal, err := r.Principal(ctx, ref)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		k, err := crypt.UnwrapKey(principal, w, archive, id)
-		if err == nil && epochID(k) == id {
-			return k, nil
-		}
-		failed = append(failed, &WrongKeyError{Ref: ref, Epoch: id})
-	}
-	if len(failed) == 0 {
-		return crypt.Key{}, fmt.Errorf("epoch %v: not wrapped by any principal key: %w", id, ErrNoKey)
-	}
-	return crypt.Key{}, fmt.Errorf("epoch %v: %w", id, errors.Join(failed...))
-}
-
-// WrongKeyError says that a principal key was had but does not open what it is
-// said to have wrapped.
-type WrongKeyError struct {
-	Ref   Ref
-	Epoch crypt.ID
-}
-
-func (e *WrongKeyError) Error() string {
-	return fmt.Sprintf("principal key %v does not open this epoch: another key under that name, or a changed wrap", e.Ref)
-}
-
-// Hint says what to look at.
-func (e *WrongKeyError) Hint() string {
-	return "compare the key's fingerprint with the one noted when the archive was made; restore the right key under this name"
 }
