@@ -133,10 +133,7 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 		return nil, err
 	}
 	defer o.Close()
-	if o.Facts.Size != n.Segment.Size || o.Facts.SystemID != g.inc.SystemID {
-		return nil, damaged(name, fmt.Errorf("%w: it holds %d bytes of system %d", ErrForeign, o.Facts.Size, o.Facts.SystemID))
-	}
-	got := &Got{Object: name, Plain: o.Facts.Size, Cut: g.fork}
+	got := &Got{Object: name, Plain: n.Segment.Size, Cut: g.fork}
 	w, err := g.writer(ctx, n, o.Facts, got)
 	if err != nil {
 		return nil, err

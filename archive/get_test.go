@@ -14,6 +14,7 @@ import (
 	"walarchive/archive/wal"
 	"walarchive/archive/wal/waltest"
 	"walarchive/keys"
+	keyfile "walarchive/keys/file"
 	"walarchive/storage"
 	"walarchive/storage/storagetest"
 )
@@ -169,6 +170,45 @@ func TestMissingKeyIsNotAbsence(t *testing.T) {
 	}
 }
 
+// The same for the key of the object itself: here of an epoch that the key
+// chain has lost, whose wraps name a keyring that is gone.
+func TestMissingEpochKeyIsNotAbsence(t *testing.T) {
+	first, second := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "second")
+	open := func() *keys.Ring {
+		return keys.NewRing(map[string]keys.Provider{"local": keyfile.New(first), "second": keyfile.New(second)})
+	}
+	ring, to := open(), keys.Ref{Provider: "second", Key: "wal-2027"}
+	for _, ref := range []keys.Ref{principal, to} {
+		if err := ring.Create(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newSite(t, archive.Options{})
+	s.stored = storagetest.NewMemory()
+	s.a = initArchive(t, s.stored, ring, s.dir, archive.Options{})
+	if err := s.a.RotatePrincipal(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	names, _ := s.fill(1)
+	s.pushHistory(2, left(1, 0x300100))
+	if err := errors.Join(os.Remove(second), s.stored.Delete(t.Context(), "keys/00000002")); err != nil {
+		t.Fatal(err)
+	}
+	a, err := archive.Open(t.Context(), s.stored, open(), archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []archive.GetOptions{{Timeline: 1}, {Timeline: 2}, {}} {
+		for _, name := range []string{names[0], "00000002.history"} {
+			_, _, err := restore(t, a, s.target, name, o)
+			wantError(t, err, keys.ErrUnavailable)
+			if errors.Is(err, archive.ErrEnd) || errors.Is(err, archive.ErrHole) {
+				t.Errorf("a missing key file counts as absence: %v", err)
+			}
+		}
+	}
+}
+
 func TestMissingDirectoryIsNotAbsence(t *testing.T) {
 	s := newSite(t, archive.Options{})
 	names, _ := s.fill(1)
@@ -243,7 +283,7 @@ func TestGetChecksTheFirstPage(t *testing.T) {
 			if err := s.stored.Delete(t.Context(), object); err != nil {
 				t.Fatal(err)
 			}
-			archive.PutForged(t, s.a, archive.KindSegment, object, s.id, small.SegmentSize, tt.plain)
+			archive.PutForged(t, s.a, object, s.id, tt.plain, nil)
 			_, _, err := restore(t, s.a, s.target, names[0], archive.GetOptions{})
 			wantError(t, err, tt.want)
 		})

@@ -14,6 +14,7 @@ import (
 	"walarchive/archive"
 	"walarchive/archive/wal"
 	"walarchive/archive/wal/waltest"
+	"walarchive/crypt"
 	"walarchive/fixtures"
 	"walarchive/keys"
 	"walarchive/storage"
@@ -103,7 +104,14 @@ func TestVerifyFindsDamage(t *testing.T) {
 		return func(s *site, content map[string][]byte) {
 			object := s.object(seg(1, no))
 			s.drop(seg(1, no))
-			archive.PutForged(s.t, s.a, archive.KindSegment, object, s.id, small.SegmentSize, change(bytes.Clone(content[seg(1, no)])))
+			archive.PutForged(s.t, s.a, object, s.id, change(bytes.Clone(content[seg(1, no)])), nil)
+		}
+	}
+	claim := func(change func(f *archive.Facts)) func(s *site, content map[string][]byte) {
+		return func(s *site, content map[string][]byte) {
+			object := s.object(seg(1, 4))
+			s.drop(seg(1, 4))
+			archive.PutForged(s.t, s.a, object, s.id, content[seg(1, 4)], change)
 		}
 	}
 	change := func(no wal.SegmentNo, how func(sealed []byte) []byte) func(s *site, content map[string][]byte) {
@@ -141,11 +149,11 @@ func TestVerifyFindsDamage(t *testing.T) {
 		}, damagedAt(4), damagedAt(4)},
 		{"a record with a wrong CRC", forge(4, func(b []byte) []byte { return flip(b, 500_000) }), damagedAt(4), damagedAt(4)},
 		{"shorter than its facts say", forge(4, func(b []byte) []byte { return b[:len(b)-wal.PageSize] }), damagedAt(4), damagedAt(4)},
-		{"facts that claim more", func(s *site, content map[string][]byte) {
-			object := s.object(seg(1, 4))
-			s.drop(seg(1, 4))
-			archive.PutWithFacts(s.t, s.a, object, s.id, content[seg(1, 4)], flip(content[seg(1, 4)], 500_000))
-		}, "", damagedAt(4)},
+		{"facts of another count", claim(func(f *archive.Facts) { f.WAL.Records[wal.RmgrXLOG]++ }), "", damagedAt(4)},
+		{"facts of another digest", claim(func(f *archive.Facts) { f.Digest = crypt.DigestBytes(nil) }), "", damagedAt(4)},
+		{"facts of another system", claim(func(f *archive.Facts) { f.SystemID++ }), damagedAt(4), damagedAt(4)},
+		{"facts of another size", claim(func(f *archive.Facts) { f.Size *= 2 }), damagedAt(4), damagedAt(4)},
+		{"facts without WAL", claim(func(f *archive.Facts) { f.WAL = nil }), damagedAt(4), damagedAt(4)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package pitr
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,13 +38,6 @@ func (s spool) markFailed(now time.Time) error {
 		return err
 	}
 	return os.Chtimes(s.unreachable(), now, now)
-}
-
-func (s spool) clearFailed() error {
-	if err := os.Remove(s.unreachable()); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // seen are the history files as the archive last had them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 	"walarchive/storage"
 )
 
-// standby asks within the time that a streaming standby can be kept waiting.
+// standby asks within the time that a streaming standby, or a promotion, can be
+// kept waiting.
 // A segment that keeps arriving may take longer: without it a slow line could
 // never bring a large one.
 func (c *call) standby(ctx context.Context) (*archive.Got, error) {
@@ -35,7 +37,6 @@ func (c *call) standby(ctx context.Context) (*archive.Got, error) {
 		c.warn(c.spool.markFailed(c.now()))
 		return c.fromMemory(err)
 	}
-	c.warn(c.spool.clearFailed())
 	if err != nil && !errors.Is(err, archive.ErrEnd) {
 		return c.fromMemory(err)
 	}
@@ -69,10 +70,18 @@ func (c *call) remember(present bool) {
 }
 
 // fromMemory answers a call for a history file from what was last seen, when
-// the archive gives no answer. Other files have no such memory.
+// the archive gives no answer. Other files have no such memory. A promotion
+// that has the file in pg_wal can do without; one that has it nowhere must not
+// be told that it is absent, or the new timeline's history would lack its
+// ancestors.
 func (c *call) fromMemory(err error) (*archive.Got, error) {
 	if !c.isHistory() {
 		return nil, err
+	}
+	if c.situation == Promotion {
+		if local, e := exists(filepath.Join(c.Dir.Path, "pg_wal", c.name)); e == nil && local {
+			return nil, fmt.Errorf("%w, and the archive gives no answer: %w", errAtHand, err)
+		}
 	}
 	last, ok := c.spool.lastSeen()
 	content, asked := last.Files[c.name]

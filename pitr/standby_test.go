@@ -52,7 +52,8 @@ func TestStandbyWaitsOnceForADeadStore(t *testing.T) {
 	})
 }
 
-func TestStandbyForgetsTheTroubleOnSuccess(t *testing.T) {
+// After half a minute the trouble counts no more.
+func TestStandbyForgetsTheTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := storage.ErrUnavailable
 		asked := 0
