@@ -61,7 +61,7 @@ type Restorer struct {
 // failure means. The error explains every outcome but Delivered. When ctx ends,
 // its error is returned and the outcome is Failed.
 func (r *Restorer) Restore(ctx context.Context, name, dest string) (*archive.Got, Outcome, error) {
-	situation, err := Detect(r.Dir.Path)
+	situation, err := Detect(r.Dir.Path, dest)
 	if err != nil {
 		return nil, Failed, err
 	}
@@ -87,7 +87,7 @@ func (c *call) outcome(ctx context.Context, err error) Outcome {
 		return Delivered
 	case ctx.Err() != nil:
 		return Failed
-	case errors.Is(err, archive.ErrEnd):
+	case errors.Is(err, archive.ErrEnd), errors.Is(err, errAtHand):
 		return Absent
 	case errors.Is(err, errUnproven) && c.HistoryOnError == Stop:
 		return Failed
@@ -99,14 +99,26 @@ func (c *call) outcome(ctx context.Context, err error) Outcome {
 	return Failed
 }
 
-// errUnproven: a standby may be choosing its timeline without knowing all.
-var errUnproven = errors.New("timeline choice unproven")
+var (
+	// errUnproven: a standby may be choosing its timeline without knowing all.
+	errUnproven = errors.New("timeline choice unproven")
+	// errAtHand: PostgreSQL takes the file in pg_wal when it is told that the
+	// archive has none.
+	errAtHand = errors.New("PostgreSQL has the file in pg_wal")
+)
+
+// rootHistory does not exist: the first timeline has no history. PostgreSQL
+// asks for it all the same.
+const rootHistory = "00000001.history"
 
 func (c *call) deliver(ctx context.Context) (*archive.Got, error) {
-	if c.situation != Standby {
-		return c.retry(ctx)
+	switch {
+	case c.name == rootHistory:
+		return nil, fmt.Errorf("%w: timeline 1 has no history", archive.ErrEnd)
+	case c.situation == Standby, c.situation == Promotion:
+		return c.standby(ctx)
 	}
-	return c.standby(ctx)
+	return c.retry(ctx)
 }
 
 // once asks the archive one time. progress hears of what arrives.

@@ -34,6 +34,8 @@ func server(t testing.TB, s pitr.Situation) *archive.DataDir {
 	case pitr.Standby:
 		write(t, d.Path+"/standby.signal", "")
 		write(t, d.Path+"/postgresql.conf", "primary_conninfo = 'host=db1'\n")
+	case pitr.Promotion:
+		write(t, d.Path+"/postmaster.pid", "1")
 	}
 	return d
 }

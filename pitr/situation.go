@@ -16,6 +16,10 @@ const (
 	Recovery
 	// Standby: a standby that can stream from its primary.
 	Standby
+	// Promotion: a promotion or the end of a recovery. PostgreSQL has removed
+	// the signal file and asks once more for a history: that of the timeline
+	// it leaves, to write it on (writeTimeLineHistory).
+	Promotion
 )
 
 func (s Situation) String() string {
@@ -26,27 +30,33 @@ func (s Situation) String() string {
 		return "recovery"
 	case Standby:
 		return "standby"
+	case Promotion:
+		return "promotion"
 	}
 	return "unknown"
 }
 
-// Detect looks at the signal files of the data directory at path. As in
-// PostgreSQL standby.signal wins over recovery.signal. A standby without
-// primary_conninfo counts as a recovery.
-func Detect(path string) (Situation, error) {
-	standby, err := exists(filepath.Join(path, "standby.signal"))
-	if err != nil {
-		return 0, err
-	}
-	recovery, err := exists(filepath.Join(path, "recovery.signal"))
-	if err != nil {
-		return 0, err
+// recoveryHistory is the name under which a server restores a history file.
+const recoveryHistory = "RECOVERYHISTORY"
+
+// Detect looks at the signal files of the data directory at path, where a file
+// is asked for as dest. As in PostgreSQL standby.signal wins over
+// recovery.signal. A standby without primary_conninfo counts as a recovery.
+func Detect(path, dest string) (Situation, error) {
+	there := map[string]bool{}
+	for _, name := range []string{"standby.signal", "recovery.signal", "postmaster.pid"} {
+		var err error
+		if there[name], err = exists(filepath.Join(path, name)); err != nil {
+			return 0, err
+		}
 	}
 	switch {
-	case standby && streams(path):
+	case there["standby.signal"] && streams(path):
 		return Standby, nil
-	case standby || recovery:
+	case there["standby.signal"] || there["recovery.signal"]:
 		return Recovery, nil
+	case there["postmaster.pid"] && filepath.Base(dest) == recoveryHistory:
+		return Promotion, nil
 	}
 	return ByHand, nil
 }
