@@ -76,7 +76,7 @@ var outside = map[string][]string{
 	"cmd/...":       {"..."},
 
 	"keys/keystest/...":       {"golang.org/x/sync/..."},
-	"storage/storagetest/...": {"golang.org/x/sync/..."},
+	"storage/storagetest/...": {"golang.org/x/sync/...", "github.com/aws/..."},
 }
 
 // lonely packages import the standard library only, in their tests too.

@@ -37,4 +37,4 @@ go_server() {
 
 mkdir -p "$root/.bin"
 go_server versitygw github.com/versity/versitygw/cmd/versitygw
-go_server rclone .
+go_server minio github.com/minio/minio

@@ -1,0 +1,140 @@
+//go:build integration
+
+package servers
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// S3 is a started server of the S3 protocol.
+type S3 struct {
+	Endpoint          string // URL
+	AccessKey, Secret string
+	CA                string // PEM file; empty: no TLS
+
+	dir string // where it keeps its buckets
+}
+
+// NewBucket makes a bucket of a new name.
+func (s *S3) NewBucket(t testing.TB) string {
+	t.Helper()
+	name := "bucket-" + strings.ToLower(rand.Text())
+	client := s3.New(s3.Options{
+		BaseEndpoint: &s.Endpoint, UsePathStyle: true, Region: "us-east-1",
+		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.Secret, ""),
+		HTTPClient:  client(),
+	})
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// client is for requests of the tests' own, which need no trust.
+func client() *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+	}}
+}
+
+// Environ is what the AWS SDK reads of the environment, so that it finds this
+// server's credentials and nothing of the machine's.
+func (s *S3) Environ() map[string]string {
+	return map[string]string{
+		"AWS_ACCESS_KEY_ID": s.AccessKey, "AWS_SECRET_ACCESS_KEY": s.Secret, "AWS_SESSION_TOKEN": "",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "",
+	}
+}
+
+// StartVersityGW starts versitygw over a directory; with c over TLS.
+func StartVersityGW(t testing.TB, c *Certificates) *S3 {
+	t.Helper()
+	s := newS3(t, c)
+	versions := t.TempDir()
+	addr := start(t, func(addr string) *exec.Cmd {
+		args := []string{
+			"--port", addr, "--region", "us-east-1", "--health", "/health", "--quiet", "--keep-alive",
+		}
+		if c != nil {
+			args = append(args, "--cert", c.Cert, "--key", c.Key)
+		}
+		cmd := exec.Command(program(t, "versitygw"), append(args, "posix", "--versioning-dir", versions, s.dir)...)
+		cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.Secret}
+		return cmd
+	}, func(addr string) error { return healthy(url(addr, c) + "/health") })
+	s.Endpoint = url(addr, c)
+	return s
+}
+
+func healthy(url string) error {
+	r, err := client().Get(url)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, r.Status)
+	}
+	return nil
+}
+
+// StartMinIO starts MinIO over a directory; with c over TLS.
+func StartMinIO(t testing.TB, c *Certificates) *S3 {
+	t.Helper()
+	s := newS3(t, c)
+	certs := minioCertificates(t, c)
+	addr := start(t, func(addr string) *exec.Cmd {
+		cmd := exec.Command(program(t, "minio"), "server", "--quiet", "--certs-dir", certs, "--address", addr, s.dir)
+		cmd.Env = []string{"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.Secret,
+			"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME=" + certs}
+		return cmd
+	}, func(addr string) error { return healthy(url(addr, c) + "/minio/health/ready") })
+	s.Endpoint = url(addr, c)
+	return s
+}
+
+// minioCertificates is a directory with the certificates under the names that
+// MinIO wants; without any, MinIO does not use TLS.
+func minioCertificates(t testing.TB, c *Certificates) string {
+	t.Helper()
+	dir := t.TempDir()
+	if c == nil {
+		return dir
+	}
+	for from, to := range map[string]string{c.Cert: "public.crt", c.Key: "private.key"} {
+		if err := os.Symlink(from, filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func newS3(t testing.TB, c *Certificates) *S3 {
+	s := &S3{AccessKey: "walarchive-test", Secret: rand.Text(), dir: t.TempDir()}
+	if c != nil {
+		s.CA = c.CA
+	}
+	return s
+}
+
+// url is http://addr, or https://addr with certificates.
+func url(addr string, c *Certificates) string {
+	if c != nil {
+		return "https://" + addr
+	}
+	return "http://" + addr
+}
