@@ -1,0 +1,142 @@
+package s3
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+
+	"walarchive/storage"
+)
+
+// newClient reads the SDK's configuration and makes a client of it that tries
+// once, says nothing and adds no checksums of its own accord.
+func newClient(ctx context.Context, o Options) (*s3.Client, error) {
+	transport, err := newTransport(o)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithRegion(o.Region),
+		config.WithSharedConfigProfile(o.Profile),
+		config.WithHTTPClient(transport),
+		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithLogger(logging.Nop{}),
+	)
+	if err != nil {
+		return nil, storage.Classify(fmt.Errorf("configuration of the AWS SDK: %w", err), storage.ErrInvalid,
+			"look at the profile, at AWS_* in the environment, and at ~/.aws of the user that runs this")
+	}
+	cfg.Credentials = credentials{cfg.Credentials}
+	client := s3.NewFromConfig(cfg, func(s *s3.Options) { setOptions(s, o, transport) })
+	if client.Options().Region == "" {
+		return nil, storage.Classify(errors.New("no region is set for S3"), storage.ErrInvalid,
+			"set the region in the configuration, or AWS_REGION")
+	}
+	return client, nil
+}
+
+func setOptions(s *s3.Options, o Options, transport *awshttp.BuildableClient) {
+	if o.Endpoint != "" {
+		s.BaseEndpoint = &o.Endpoint
+	}
+	custom := s.BaseEndpoint != nil
+	if custom && s.Region == "" {
+		s.Region = "us-east-1"
+	}
+	s.UsePathStyle = o.PathStyle == "always" || o.PathStyle == "auto" && custom
+	s.HTTPClient = bounded{transport}
+	s.Retryer = aws.NopRetryer{}
+	s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+}
+
+// newTransport is for HTTP/1.1: what moves WAL wants a connection for each
+// request rather than one for all.
+func newTransport(o Options) (*awshttp.BuildableClient, error) {
+	roots, err := trusted(o.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = o.ConnectTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSClientConfig.RootCAs = roots
+			t.TLSHandshakeTimeout = o.ConnectTimeout
+			t.MaxIdleConnsPerHost = 64
+			t.ReadBufferSize, t.WriteBufferSize = 64<<10, 64<<10
+			t.Protocols = new(http.Protocols)
+			t.Protocols.SetHTTP1(true)
+		}), nil
+}
+
+// trusted is the system's certificates and those in file; nil without a file.
+func trusted(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, storage.Classify(fmt.Errorf("CA file: %w", err), storage.ErrInvalid, "")
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("certificates of the system: %w", err)
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, invalid("CA file %s has no certificate in PEM", file)
+	}
+	return roots, nil
+}
+
+// maxDocument bounds what the SDK reads into memory of one answer. A page of
+// a list, 1000 names of 1 KiB, is a third of it.
+const maxDocument = 4 << 20
+
+// bounded is a client whose answers cannot fill the memory: all but objects
+// are documents that the SDK reads as a whole.
+type bounded struct{ next *awshttp.BuildableClient }
+
+func (c bounded) Do(r *http.Request) (*http.Response, error) {
+	answer, err := c.next.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	object := r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "" && answer.StatusCode < 300
+	if !object {
+		answer.Body = document{io.LimitReader(answer.Body, maxDocument), answer.Body}
+	}
+	return answer, nil
+}
+
+type document struct {
+	io.Reader
+	io.Closer
+}
+
+// credentials marks the errors of the SDK's chain, which would otherwise look
+// like those of a request.
+type credentials struct{ next aws.CredentialsProvider }
+
+func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := c.next.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &credentialsError{err}
+	}
+	return got, nil
+}
+
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return "no credentials: " + e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
