@@ -18,7 +18,7 @@ func PutForged(t testing.TB, a *Archive, object string, id wal.Identity, plain [
 		t.Fatalf("%s is no WAL object", object)
 	}
 	scanner := wal.NewScanner(s.Name.Segment, wal.ScanOptions{Identity: id, KeepTail: true})
-	if err := scanner.Next(plain); err != nil {
+	if err := scanner.Next(plain[:min(len(plain), int(id.SegmentSize))]); err != nil {
 		t.Fatal(err)
 	}
 	facts, _ := scanner.Close()

@@ -275,6 +275,7 @@ func TestGetChecksTheFirstPage(t *testing.T) {
 			w.Fill(0)
 			return w.Segment(3)
 		}(), archive.ErrDamaged},
+		{"long", append(bytes.Clone(content[names[0]]), make([]byte, wal.PageSize)...), archive.ErrDamaged},
 		{"short", content[names[0]][:1<<19], archive.ErrDamaged},
 	}
 	for _, tt := range tests {

@@ -149,6 +149,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 		}, damagedAt(4), damagedAt(4)},
 		{"a record with a wrong CRC", forge(4, func(b []byte) []byte { return flip(b, 500_000) }), damagedAt(4), damagedAt(4)},
 		{"shorter than its facts say", forge(4, func(b []byte) []byte { return b[:len(b)-wal.PageSize] }), damagedAt(4), damagedAt(4)},
+		{"longer than its facts say", forge(4, func(b []byte) []byte { return append(b, make([]byte, wal.PageSize)...) }), "", damagedAt(4)},
 		{"facts of another count", claim(func(f *archive.Facts) { f.WAL.Records[wal.RmgrXLOG]++ }), "", damagedAt(4)},
 		{"facts of another digest", claim(func(f *archive.Facts) { f.Digest = crypt.DigestBytes(nil) }), "", damagedAt(4)},
 		{"facts of another system", claim(func(f *archive.Facts) { f.SystemID++ }), damagedAt(4), damagedAt(4)},
