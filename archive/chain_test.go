@@ -52,6 +52,70 @@ func TestRotationKeepsOldObjects(t *testing.T) {
 	}
 }
 
+// A process that read the chain before others went on with it reads on when it
+// meets an object of theirs.
+func TestPushReadsOnInTheChain(t *testing.T) {
+	h, b := newHost(t, small), storagetest.NewMemory()
+	ring := keys.NewRing(generations(t, "g1", "g2"))
+	a, err := archive.Init(t.Context(), b, ring, generation("g1"), h.dir, false, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := archive.Open(t.Context(), b, ring, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotate(t, other, "g2")
+	path := h.full()
+	mustPush(t, other, h.dir, path)
+	if !mustPush(t, a, h.dir, path).Already {
+		t.Error("the object of the new epoch is not seen")
+	}
+	next := small
+	next.Major = 18 // an entry without an epoch
+	fresh := newHost(t, next)
+	if other, err = archive.Init(t.Context(), b, ring, generation("g2"), fresh.dir, true, archive.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	object := mustPush(t, other, fresh.dir, fresh.full()).Object
+	if _, _, err := a.Unseal(t.Context(), archive.KindSegment, object); err != nil {
+		t.Error(err)
+	}
+	if n := len(a.Chain()); n != 3 {
+		t.Errorf("%d entries were read, want 3", n)
+	}
+}
+
+// A rotation ends when its entry is stored: another to a different key behind it
+// is no reason to rotate once more.
+func TestRotationIsOneEntry(t *testing.T) {
+	h, b := newHost(t, small), storagetest.NewMemory()
+	ring := keys.NewRing(generations(t, "g1", "g2", "g3"))
+	if _, err := archive.Init(t.Context(), b, ring, generation("g1"), h.dir, false, archive.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := archive.Open(t.Context(), b, ring, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := false
+	a, err := archive.Open(t.Context(), &storagetest.Flaky{Bucket: b, Fail: func(op, name string, n int) error {
+		if op == "list" && stored {
+			stored = false
+			rotate(t, other, "g3")
+		}
+		stored = stored || op == "put"
+		return nil
+	}}, ring, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotate(t, a, "g2")
+	if n := len(a.Chain()); n != 2 {
+		t.Errorf("%d entries, want 2", n)
+	}
+}
+
 // Without the open epoch's principal key the archive does not open.
 func TestOpenNeedsTheOpenEpochsKey(t *testing.T) {
 	_, b, providers, _ := rotated(t)
@@ -120,6 +184,12 @@ func TestPushNoticesALostIncarnation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, err = archive.Open(t.Context(), b, ring, archive.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = a.Unseal(t.Context(), archive.KindSegment, object)
+	wantRefusal(t, err, archive.ErrRolledBack, "entry 2, which an object names, is not there as it was")
+	// Nor is it the same entry if the same is written once more.
+	if a, err = archive.Init(t.Context(), b, ring, principal, fresh.dir, true, archive.Options{Host: "db2"}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = a.Unseal(t.Context(), archive.KindSegment, object)

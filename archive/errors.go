@@ -3,8 +3,6 @@ package archive
 import (
 	"errors"
 	"fmt"
-
-	"walarchive/storage"
 )
 
 // The kinds of failure that callers decide by.
@@ -18,7 +16,7 @@ var (
 	// ErrTDE: what encrypts the WAL on this server cannot be had or read.
 	ErrTDE = errors.New("pg_tde")
 	// ErrChanged: the file changed or went away while it was read.
-	ErrChanged error = changedError{}
+	ErrChanged = errors.New("changed while it was read")
 	// ErrConflict: the name is taken by other content.
 	ErrConflict = errors.New("already archived with other content")
 	// ErrDamaged: an object of the archive does not authenticate.
@@ -36,14 +34,6 @@ var (
 	// ErrRolledBack: the key chain is shorter than an object says it was.
 	ErrRolledBack = errors.New("the key chain has lost its newest entries")
 )
-
-type changedError struct{}
-
-func (changedError) Error() string { return "changed while it was read" }
-
-// Is says to a store that repeats its calls that no other attempt can read the
-// file as it was.
-func (changedError) Is(kind error) bool { return kind == storage.ErrInvalid }
 
 // advised is an error with something that an operator can do about it.
 type advised struct {

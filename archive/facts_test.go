@@ -133,6 +133,17 @@ func size(t *testing.T, v any) int {
 	return len(b)
 }
 
+// Facts that name something that is no text are read back all the same.
+func TestFactsOfOddNames(t *testing.T) {
+	b, err := (&archive.Facts{Source: &tde.Source{Flavor: tde.Percona, Principal: "key-\xff"}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if facts, err := archive.ParseFacts(b); err != nil || facts.Source.Principal != "key-\uFFFD" {
+		t.Errorf("got %+v, %v", facts, err)
+	}
+}
+
 // A host's name that is no text, or endless, does no harm.
 func TestFactsOfAnOddHost(t *testing.T) {
 	for name, host := range map[string]string{"not UTF-8": "db\xff1", "endless": strings.Repeat("x", 1<<20)} {
@@ -171,6 +182,9 @@ func TestFactsAreReadStrictly(t *testing.T) {
 			}
 			_, err := archive.ParseFacts([]byte(bad))
 			wantRefusal(t, err, archive.ErrNewer, "facts")
+			if name == "new member" {
+				wantRefusal(t, err, archive.ErrNewer, `unknown field "new"`)
+			}
 		})
 	}
 }

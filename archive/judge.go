@@ -24,10 +24,10 @@ func (p *push) judge(ctx context.Context, s *segmentFile, r *reading) (wal.Name,
 		return p.name, "", err
 	}
 	for _, at := range left {
-		switch end := onPageStart(r.End.LSN); {
-		case p.name.Kind == wal.KindPartial && end >= at:
+		switch {
+		case p.name.Kind == wal.KindPartial && r.End.LSN >= at:
 			return p.name, ProofHistory, nil
-		case p.name.Kind == wal.KindSegment && end == at:
+		case p.name.Kind == wal.KindSegment && r.End.LSN == at:
 			return wal.Name{Kind: wal.KindPartial, Segment: p.name.Segment}, ProofHistory, nil
 		}
 	}
@@ -35,16 +35,6 @@ func (p *push) judge(ctx context.Context, s *segmentFile, r *reading) (wal.Name,
 		return p.name, ProofNone, nil
 	}
 	return p.name, "", p.refuse(s, r)
-}
-
-// onPageStart takes an LSN just behind a page header for the page's own: WAL
-// that fills a page ends at the next page's start, while the next record would
-// begin behind its header.
-func onPageStart(lsn wal.LSN) wal.LSN {
-	if in := lsn % wal.PageSize; in == wal.ShortHeaderSize || in == wal.LongHeaderSize {
-		return lsn - in
-	}
-	return lsn
 }
 
 // refuse says why a segment is not sound WAL.

@@ -41,7 +41,8 @@ func TestPushProvesPartials(t *testing.T) {
 		{"history of a later child", func(h *host, a *archive.Archive, end wal.LSN) { h.putHistory(7, end) }, archive.ProofHistory},
 		{"no history", func(h *host, a *archive.Archive, end wal.LSN) {}, archive.ProofNone},
 		{"records end too early", func(h *host, a *archive.Archive, end wal.LSN) { h.putHistory(2, end+512) }, archive.ProofNone},
-		{"history of another fork", func(h *host, a *archive.Archive, end wal.LSN) { h.putHistory(2, end+2<<20) }, archive.ProofNone},
+		{"history of a later fork", func(h *host, a *archive.Archive, end wal.LSN) { h.putHistory(2, end+2<<20) }, archive.ProofNone},
+		{"history of an earlier fork", func(h *host, a *archive.Archive, end wal.LSN) { h.putHistory(2, 0x200100) }, archive.ProofNone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHost(t, small)

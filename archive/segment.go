@@ -156,8 +156,8 @@ func (s *segmentFile) unchanged() error {
 
 var errTwoReadings = errors.New("two readings differ")
 
-// changed makes an ErrChanged of how it was noticed. It hides what kind of error
-// that was: it comes out of a Put, whose own errors say what a store lacks.
+// changed makes an ErrChanged of how it was noticed. What kind of error that was
+// is hidden: out of a Put, a missing file would pass for a missing object.
 func changed(cause error) error {
 	return advise(fmt.Errorf("%w: %v", ErrChanged, cause),
 		"nothing was stored; PostgreSQL hands the segment over again if it is still to be archived")
