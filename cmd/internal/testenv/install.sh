@@ -38,3 +38,26 @@ go_server() {
 mkdir -p "$root/.bin"
 go_server versitygw github.com/versity/versitygw/cmd/versitygw
 go_server minio github.com/minio/minio
+
+# node_server NAME installs the npm package that servers/NAME pins, into
+# .bin/NAME, unless it is there. Some packages of azurite ask for a later Node
+# than 20 and do without.
+node_server() {
+	(
+		cd "$root/cmd/internal/testenv/servers/$1"
+		stamp=$({ node --version && cat package.json package-lock.json; } | sha256sum)
+		if [ -d "$root/.bin/$1/node_modules" ] && [ "$(cat "$root/.bin/$1.stamp" 2>/dev/null)" = "$stamp" ]; then
+			echo "$root/.bin/$1"
+			exit
+		fi
+		echo "installing $1"
+		mkdir -p "$root/.bin/$1"
+		cp package.json package-lock.json "$root/.bin/$1"
+		cd "$root/.bin/$1"
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+		echo "$stamp" >"$root/.bin/$1.stamp"
+	)
+}
+
+command -v npm >/dev/null || { echo "install.sh: azurite needs Node 20 or later and npm" >&2; exit 1; }
+node_server azurite
