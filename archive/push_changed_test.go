@@ -61,6 +61,11 @@ var takings = map[string]func(t *testing.T, path string){
 			t.Error(err)
 		}
 	},
+	"cut": func(t *testing.T, path string) {
+		if err := os.Truncate(path, 8192); err != nil {
+			t.Error(err)
+		}
+	},
 	"removed": func(t *testing.T, path string) {
 		if err := os.Remove(path); err != nil {
 			t.Error(err)

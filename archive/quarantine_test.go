@@ -225,3 +225,26 @@ func TestQuarantineKeepsEveryByte(t *testing.T) {
 		t.Errorf("got %d bytes with reason %q, want the file's %d", len(got), facts.Reason, len(want))
 	}
 }
+
+// A file that changes while it is quarantined is not: nobody has seen these
+// bytes.
+func TestQuarantineDropsAFileThatChanges(t *testing.T) {
+	for name, take := range takings {
+		if name == "replaced" {
+			continue // by the same bytes, and they are what counts
+		}
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, small)
+			path := h.put("000000010000000000000003", dirty(make([]byte, 3<<20), 0))
+			b := hooked{newBucket(t), func(name string) {
+				if strings.HasPrefix(name, "quarantine/") {
+					take(t, path)
+				}
+			}}
+			a := initArchive(t, b, newRing(t), h.dir, archive.Options{})
+			_, err := a.Quarantine(t.Context(), h.dir, path, "bit rot")
+			wantRefusal(t, err, archive.ErrChanged, "changed while it was read")
+			wantObjects(t, b)
+		})
+	}
+}
