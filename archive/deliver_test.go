@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -67,6 +69,32 @@ func TestLeftoversOfKilledCallsAreRemoved(t *testing.T) {
 	want := ".walrestore-live RECOVERYXLOG archive_status not-ours"
 	if got := strings.Join(inWAL(t, s.target), " "); got != want {
 		t.Errorf("in pg_wal are %s, want %s", got, want)
+	}
+}
+
+// Calls that run at once, as parallel restores do, take none of each other's
+// files for leftovers.
+func TestParallelGetsLeaveEachOtherAlone(t *testing.T) {
+	s := newSite(t, archive.Options{})
+	names, content := s.fill(1)
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			dest := filepath.Join(s.target.Path, "pg_wal", strconv.Itoa(n))
+			for range 10 {
+				if _, err := s.a.Get(t.Context(), s.target, names[0], dest, archive.GetOptions{}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			if got, err := os.ReadFile(dest); err != nil || !bytes.Equal(got, content[names[0]]) {
+				t.Errorf("call %d: other bytes (%v)", n, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := strings.Join(inWAL(t, s.target), " "); got != "0 1 2 3 archive_status" {
+		t.Errorf("in pg_wal are %s", got)
 	}
 }
 
