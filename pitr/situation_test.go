@@ -93,3 +93,23 @@ func write(t testing.TB, path, content string) {
 		t.Fatal(err)
 	}
 }
+
+// Whatever stands in a configuration, reading it ends, and well.
+func FuzzDetect(f *testing.F) {
+	for _, conf := range []string{
+		"primary_conninfo = 'host=db1'\n", "primary_conninfo = 'it''s'\n#x\n", "include 'postgresql.conf'\ninclude_dir '.'\n",
+		"primary_conninfo 'open\n", "include_if_exists = x\n", "= = '\n", "primary_conninfo='\\''\n",
+	} {
+		f.Add(conf, `/usr/bin/postgres "-D" "/data" "-c" "primary_conninfo=host=db1"`)
+	}
+	dir := f.TempDir()
+	write(f, filepath.Join(dir, "standby.signal"), "")
+	f.Fuzz(func(t *testing.T, conf, opts string) {
+		write(t, filepath.Join(dir, "postgresql.conf"), conf)
+		write(t, filepath.Join(dir, "postmaster.opts"), opts)
+		got, err := pitr.Detect(dir, "pg_wal/RECOVERYXLOG")
+		if err != nil || got != pitr.Standby && got != pitr.Recovery {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
