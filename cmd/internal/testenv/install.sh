@@ -37,6 +37,7 @@ go_server() {
 
 mkdir -p "$root/.bin"
 go_server versitygw github.com/versity/versitygw/cmd/versitygw
+go_server fakegcs github.com/fsouza/fake-gcs-server
 go_server minio github.com/minio/minio
 
 # node_server NAME installs the npm package that servers/NAME pins, into
