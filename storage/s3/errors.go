@@ -61,7 +61,7 @@ func explain(err error) error {
 	switch {
 	case errors.As(err, &missing):
 		return missing
-	case errors.As(err, &refused) && refused.HTTPResponse() != nil:
+	case errors.As(err, &refused) && answered(refused):
 		return newAnswer(err, refused.HTTPResponse())
 	}
 	var sent *url.Error
@@ -73,6 +73,12 @@ func explain(err error) error {
 		return op.Err
 	}
 	return err
+}
+
+// answered reports whether there was an answer: the SDK makes up an empty one
+// for requests without.
+func answered(r *smithyhttp.ResponseError) bool {
+	return r.Response != nil && r.Response.Response != nil && r.HTTPStatusCode() != 0
 }
 
 func newAnswer(err error, r *smithyhttp.Response) *answer {
@@ -146,7 +152,7 @@ func (b *Bucket) where() string {
 func classifyCredentials(err *credentialsError) error {
 	var kind error
 	var refused *smithyhttp.ResponseError
-	if errors.As(err.err, &refused) && refused.HTTPResponse() != nil && refused.HTTPStatusCode()/100 == 4 && refused.HTTPStatusCode() != http.StatusTooManyRequests {
+	if errors.As(err.err, &refused) && answered(refused) && refused.HTTPStatusCode()/100 == 4 && refused.HTTPStatusCode() != http.StatusTooManyRequests {
 		kind = storage.ErrPermission
 	}
 	return storage.Classify(errors.New(printable(err.Error())), kind,
