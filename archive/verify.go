@@ -14,46 +14,6 @@ import (
 	"walarchive/keys"
 )
 
-// Level is how deep Verify looks.
-type Level int
-
-const (
-	LevelNames Level = iota + 1 // a listing: gaps, timelines, history files
-	LevelFacts                  // and the first frame of every object: authentic, continuing its neighbour
-	LevelFull                   // and every byte: authentic, digest, pages, records, links
-)
-
-func (l Level) String() string {
-	switch l {
-	case LevelNames:
-		return "names"
-	case LevelFacts:
-		return "facts"
-	case LevelFull:
-		return "full"
-	}
-	return "unknown"
-}
-
-// ParseLevel reads what Level.String prints.
-func ParseLevel(s string) (Level, error) {
-	for l := LevelNames; l <= LevelFull; l++ {
-		if s == l.String() {
-			return l, nil
-		}
-	}
-	return 0, fmt.Errorf("%q is no level: names, facts or full", s)
-}
-
-// MarshalText is String.
-func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
-
-// UnmarshalText is ParseLevel.
-func (l *Level) UnmarshalText(b []byte) (err error) {
-	*l, err = ParseLevel(string(b))
-	return err
-}
-
 // VerifyOptions say what to verify.
 type VerifyOptions struct {
 	Level    Level
@@ -115,65 +75,6 @@ func (v *verifier) note() {
 	for _, o := range v.survey.Unknown {
 		v.problem(ProblemUnknown, o, "walarchive puts no object of this name here")
 	}
-}
-
-// limits reads From, To and Accepted, which are of the open incarnation.
-func (v *verifier) limits() error {
-	open := v.current()
-	for _, l := range []struct {
-		name string
-		to   **wal.Segment
-	}{{v.From, &v.from}, {v.To, &v.to}} {
-		if l.name == "" {
-			continue
-		}
-		seg, err := wal.ParseSegment(l.name, open.SegmentSize)
-		if err != nil {
-			return err
-		}
-		*l.to = &seg
-		v.survey.makeBranch(open, seg.Timeline)
-	}
-	if v.from != nil && v.to != nil && (v.from.Timeline > v.to.Timeline || v.from.Timeline == v.to.Timeline && v.from.No > v.to.No) {
-		return fmt.Errorf("%v comes after %v", v.from, v.to)
-	}
-	for _, r := range v.Accepted {
-		a, err := r.segments(open.SegmentSize)
-		if err != nil {
-			return fmt.Errorf("accepted gap %v: %w", r, err)
-		}
-		v.accepted = append(v.accepted, a)
-	}
-	return nil
-}
-
-// current is the open incarnation.
-func (v *verifier) current() Incarnation { return v.survey.Incarnations[len(v.survey.Incarnations)-1] }
-
-// within reports whether From and To leave anything of b.
-func (v *verifier) within(b *branch) bool {
-	return v.from == nil && v.to == nil ||
-		b.Number == v.current().Number && (v.from == nil || b.Timeline >= v.from.Timeline) && (v.to == nil || b.Timeline <= v.to.Timeline)
-}
-
-// limit applies From and To to what is needed of a branch. Segments named as
-// limits must be there, so they widen it too.
-func (v *verifier) limit(b *branch, n need, any bool) (need, bool) {
-	if !v.within(b) {
-		return need{}, false
-	}
-	if v.from != nil && b.Timeline == v.from.Timeline {
-		n = need{v.from.No, max(n.last, v.from.No)}
-		any = true
-	}
-	if v.to != nil && b.Timeline == v.to.Timeline {
-		if n.last = v.to.No; !any {
-			n.first = n.last
-		}
-		n.first = min(n.first, n.last)
-		any = true
-	}
-	return n, any
 }
 
 // branch verifies one timeline.
@@ -257,20 +158,6 @@ func (v *verifier) workers() int {
 		return 16 // these wait for the store, not for a processor
 	}
 	return runtime.GOMAXPROCS(0)
-}
-
-// selected are the segments of b between From and To.
-func (v *verifier) selected(b *branch) []wal.SegmentNo {
-	segs := b.Segments
-	if v.to != nil && v.to.Timeline == b.Timeline {
-		i, _ := b.find(v.to.No + 1)
-		segs = segs[:i]
-	}
-	if v.from != nil && v.from.Timeline == b.Timeline {
-		i, _ := b.find(v.from.No)
-		segs = segs[min(i, len(segs)):]
-	}
-	return segs
 }
 
 // found sorts an error about one object: into the report if it is about the
