@@ -6,7 +6,7 @@ import (
 	"walarchive/archive/wal"
 )
 
-// limits reads From, To and Accepted, which are of the open incarnation.
+// limits reads From and To, which are of the open incarnation, and Accepted.
 func (v *verifier) limits() error {
 	open := v.current()
 	for _, l := range []struct {
@@ -27,13 +27,30 @@ func (v *verifier) limits() error {
 		return fmt.Errorf("%v comes after %v", v.from, v.to)
 	}
 	for _, r := range v.Accepted {
-		a, err := r.segments(open.SegmentSize)
-		if err != nil {
+		if err := v.accept(r); err != nil {
 			return fmt.Errorf("accepted gap %v: %w", r, err)
+		}
+	}
+	return nil
+}
+
+// accept takes r over for every incarnation with such segments. It stays in the
+// configuration when the next incarnation has others.
+func (v *verifier) accept(r SegmentRange) error {
+	var failed error
+	known := len(v.accepted)
+	for _, inc := range v.survey.Incarnations {
+		a, err := r.segments(inc.SegmentSize)
+		if err != nil {
+			failed = err
+			continue
 		}
 		v.accepted = append(v.accepted, a)
 	}
-	return nil
+	if len(v.accepted) > known {
+		return nil
+	}
+	return failed
 }
 
 // current is the open incarnation.

@@ -253,6 +253,23 @@ func TestAcceptedGaps(t *testing.T) {
 	}
 }
 
+// A gap that was accepted stays so when the cluster goes on with segments of
+// another size, where there is no such name.
+func TestAcceptedGapOfAClosedIncarnation(t *testing.T) {
+	s := listedSite(t, nil, "1/4000-4000", "1/4002-4002")
+	big := small
+	big.SegmentSize = 64 << 20
+	a, err := archive.Init(t.Context(), s.calls, s.ring, principal, newHost(t, big).dir, true, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := seg(1, 4001)
+	o := archive.VerifyOptions{Level: archive.LevelNames, Accepted: []archive.SegmentRange{{First: missing, Last: missing}}}
+	if r := verify(t, a, o); !r.Sound() {
+		t.Errorf("got %s", found(r))
+	}
+}
+
 func TestParseSegmentRange(t *testing.T) {
 	for _, good := range []string{seg(1, 5) + ".." + seg(1, 9), seg(1, 5) + ".." + seg(1, 5)} {
 		r, err := archive.ParseSegmentRange(good)
