@@ -10,7 +10,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	storagetest.TestBucket(t, func(t *testing.T) storage.Bucket {
-		b, err := all.Openers().Open(t.Context(), "file://"+t.TempDir())
+		b, err := all.Openers(all.Settings{}).Open(t.Context(), "file://"+t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,9 @@ func isName(s string) error {
 	return nil
 }
 
+// isAny is for texts that only a service can judge.
+func isAny(string) error { return nil }
+
 func isAbsolute(s string) error {
 	if !filepath.IsAbs(s) {
 		return fmt.Errorf("%q is no absolute path", s)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"walarchive/archive/wal"
+	"walarchive/storage/all"
 )
 
 // DefaultFile is read when neither --config nor WALARCHIVE_CONFIG names one.
@@ -36,6 +37,9 @@ type Config struct {
 		URL             string // required by whatever touches the archive
 		ConnectTimeout  time.Duration
 		ProgressTimeout time.Duration
+		S3              all.S3
+		GCS             all.GCS
+		Azure           all.Azure
 	}
 	Keys struct {
 		Provider  string                       // one of Providers

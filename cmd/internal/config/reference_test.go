@@ -13,7 +13,7 @@ import (
 // row is a line of the table of settings in docs/reference.md.
 type row struct{ key, value, values, variable, doc string }
 
-var rowForm = regexp.MustCompile("(?m)^\\| `([a-z_]+\\.[a-z_]+)` \\| (\\S*) ?\\| ([^|]*) \\| `([A-Z_]+)` \\| ([^|]*) \\|$")
+var rowForm = regexp.MustCompile("(?m)^\\| `([a-z_]+(?:\\.[a-z0-9_]+)+)` \\| (\\S*) ?\\| ([^|]*) \\| `([A-Z0-9_]+)` \\| ([^|]*) \\|$")
 
 func referenceRows(t *testing.T) []row {
 	t.Helper()
@@ -69,12 +69,14 @@ func (r row) checkDefault(t *testing.T, i int) {
 
 // defaultOf is the default of the field that a key sets, found by its name.
 func defaultOf(key string) any {
-	section, name, _ := strings.Cut(key, ".")
 	same := func(want string) func(string) bool {
 		return func(field string) bool { return strings.EqualFold(field, strings.ReplaceAll(want, "_", "")) }
 	}
 	v := reflect.ValueOf(*defaults())
-	return v.FieldByNameFunc(same(section)).FieldByNameFunc(same(name)).Interface()
+	for part := range strings.SplitSeq(key, ".") {
+		v = v.FieldByNameFunc(same(part))
+	}
+	return v.Interface()
 }
 
 // checkValues: the choices that are listed are accepted, and so are the bounds;

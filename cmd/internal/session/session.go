@@ -68,7 +68,11 @@ func (s *Session) Ring() (*keys.Ring, error) {
 // Bucket opens this cluster's part of the store. Each call of it is bounded in
 // time; whoever wants calls repeated does so: see Patient.
 func (s *Session) Bucket(ctx context.Context) (storage.Bucket, error) {
-	b, err := backends.Openers().Open(ctx, s.Config.Storage.URL)
+	settings := s.Config.Storage
+	b, err := backends.Openers(backends.Settings{
+		ConnectTimeout: settings.ConnectTimeout,
+		S3:             settings.S3, GCS: settings.GCS, Azure: settings.Azure,
+	}).Open(ctx, settings.URL)
 	if err != nil {
 		return nil, err
 	}
