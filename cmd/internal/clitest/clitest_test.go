@@ -39,12 +39,16 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { run(t, "testdata/script", func(*testscript.Env) {}) }
+
+// run runs the scripts of a directory. setup adds to their environment.
+func run(t *testing.T, dir string, setup func(*testscript.Env)) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KEYS", fixtures.KeyringDir)
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each call otherwise
+			setup(e)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
