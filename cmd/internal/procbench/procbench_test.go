@@ -8,17 +8,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
 	"walarchive/fixtures"
 )
 
-// build makes the programs as they are shipped.
-func build(b *testing.B) string {
+// without are the build tags that leave every SDK of a store out.
+const without = "no_s3,no_gcs,no_azure"
+
+// build makes the programs as they are shipped, with tags beside the usual.
+func build(b testing.TB, tags ...string) string {
 	b.Helper()
 	dir := b.TempDir()
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "disable_grpc_modules,urfave_cli_no_docs", "-ldflags", "-s -w",
+	tags = append(tags, "disable_grpc_modules", "urfave_cli_no_docs")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", strings.Join(tags, ","), "-ldflags", "-s -w",
 		"-o", dir, "walarchive/cmd/walarchive", "walarchive/cmd/walrestore")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -202,12 +207,18 @@ func BenchmarkCopy(b *testing.B) {
 	}
 }
 
+// BenchmarkVersion is what a process costs that does nothing, with and without
+// the SDKs of stores in it.
 func BenchmarkVersion(b *testing.B) {
-	bin := build(b)
-	for b.Loop() {
-		cmd := exec.Command(filepath.Join(bin, "walarchive"), "version")
-		cmd.Stdout = io.Discard
-		check(b, cmd.Run())
+	for name, tags := range map[string][]string{"all": nil, "without SDKs": {without}} {
+		b.Run(name, func(b *testing.B) {
+			bin := build(b, tags...)
+			for b.Loop() {
+				cmd := exec.Command(filepath.Join(bin, "walarchive"), "version")
+				cmd.Stdout = io.Discard
+				check(b, cmd.Run())
+			}
+		})
 	}
 }
 
