@@ -69,6 +69,10 @@ func explain(err error) error {
 }
 
 func newAnswer(e *googleapi.Error) *answer {
+	if e.Message == "" { // the SDK reads no document where content was asked for
+		r := &http.Response{StatusCode: e.Code, Header: e.Header}
+		_ = errors.As(googleapi.CheckResponseWithBody(r, []byte(e.Body)), &e)
+	}
 	a := &answer{status: e.Code, message: e.Message, request: printable(e.Header.Get("X-Guploader-Uploadid"))}
 	if len(e.Errors) > 0 {
 		a.reason = printable(e.Errors[0].Reason)
@@ -103,10 +107,12 @@ func status(err error) int {
 	return 0
 }
 
+const portalHint = "does a proxy or a portal answer in the place of the store?"
+
 // wrong is the error of an answer that no store gives.
 func wrong(what string) error {
 	return storage.Classify(errors.New(what), storage.ErrUnavailable,
-		"does a proxy or a portal answer in the place of the store?")
+		portalHint)
 }
 
 // classify gives an explained error its kind.
@@ -117,7 +123,7 @@ func (b *Bucket) classify(err error) error {
 	var network net.Error
 	switch {
 	case errors.As(err, &a):
-		kind, hint := b.judge(a)
+		hint, kind := b.judge(a)
 		return storage.Classify(a, kind, hint)
 	case errors.As(err, &credentials):
 		return classifyCredentials(credentials)
@@ -146,56 +152,56 @@ func classifyCredentials(err *credentialsError) error {
 	return storage.Classify(errors.New(printable(err.Error())), kind, hint)
 }
 
-// judge is the kind of a refusal, and what the operator can do.
-func (b *Bucket) judge(a *answer) (kind error, hint string) {
+// judge says what the operator can do about a refusal, and its kind.
+func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	switch a.status {
 	case http.StatusPreconditionFailed:
 		switch a.reason {
 		case "conditionNotMet":
-			return storage.ErrExist, ""
+			return "", storage.ErrExist
 		case "orgPolicyConstraintFailed":
-			return storage.ErrPermission, "a policy of the organisation forbids this"
+			return "a policy of the organisation forbids this", storage.ErrPermission
 		}
 	case http.StatusNotFound:
 		if a.reason == "notFound" {
-			return storage.ErrInvalid, fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.o.Endpoint)
+			return fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.o.Endpoint), storage.ErrInvalid
 		}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return judgePermission(a)
 	case http.StatusBadRequest:
 		return judgeRequest(a)
 	case http.StatusRequestEntityTooLarge:
-		return storage.ErrTooLarge, ""
+		return "", storage.ErrTooLarge
 	}
 	if a.status < 400 || a.status < 500 && a.reason == "" && a.status != http.StatusTooManyRequests {
-		return storage.ErrUnavailable, "does a proxy or a portal answer in the place of the store?"
+		return portalHint, storage.ErrUnavailable
 	}
-	return storage.ErrUnavailable, ""
+	return "", storage.ErrUnavailable
 }
 
 // maxSkew is how far a clock may be off for Google to take its signatures.
 const maxSkew = 5 * time.Minute
 
-func judgePermission(a *answer) (kind error, hint string) {
+func judgePermission(a *answer) (hint string, kind error) {
 	switch {
 	case a.reason == "rateLimitExceeded", a.reason == "userRateLimitExceeded", a.reason == "quotaExceeded":
-		return storage.ErrUnavailable, "the store asks for fewer requests at a time"
+		return "the store asks for fewer requests at a time", storage.ErrUnavailable
 	case a.reason == "retentionPolicyNotMet", a.reason == "objectUnderActiveHold":
-		return storage.ErrPermission, "the object is locked until its retention or hold ends"
+		return "the object is locked until its retention or hold ends", storage.ErrPermission
 	case a.skew.Abs() > maxSkew:
-		return storage.ErrPermission, fmt.Sprintf("the clock of this host is off by %v: synchronise it", a.skew)
+		return fmt.Sprintf("the clock of this host is off by %v: synchronise it", a.skew), storage.ErrPermission
 	case a.status == http.StatusUnauthorized:
-		return storage.ErrPermission, "the credentials are missing, expired or withdrawn: renew them"
+		return "the credentials are missing, expired or withdrawn: renew them", storage.ErrPermission
 	}
-	return storage.ErrPermission, "the service account needs storage.objects.create, .get and .list on the bucket; without .list, missing objects look forbidden"
+	return "the service account needs storage.objects.create, .get and .list on the bucket; without .list, missing objects look forbidden", storage.ErrPermission
 }
 
-func judgeRequest(a *answer) (kind error, hint string) {
+func judgeRequest(a *answer) (hint string, kind error) {
 	switch {
 	case strings.Contains(strings.ToLower(a.message), "crc32c"):
-		return storage.ErrUnavailable, "the bytes were damaged on their way, or changed while they were sent"
+		return "the bytes were damaged on their way, or changed while they were sent", storage.ErrUnavailable
 	case a.reason == "":
-		return storage.ErrUnavailable, "does a proxy or a portal answer in the place of the store?"
+		return portalHint, storage.ErrUnavailable
 	}
-	return storage.ErrInvalid, ""
+	return "", storage.ErrInvalid
 }

@@ -53,7 +53,7 @@ func (b *Bucket) open(ctx context.Context, name string, off, n int64) (io.ReadCl
 	if n == 0 {
 		return http.NoBody, body.Close()
 	}
-	return &reader{b: b, ctx: ctx, name: name, body: body, note: note, left: body.Remain()}, nil
+	return &reader{b: b, ctx: ctx, name: name, body: body, note: note, length: body.Remain(), left: body.Remain()}, nil
 }
 
 // checkRange holds the answer to what was asked for: n bytes from off, all
@@ -73,13 +73,14 @@ func checkRange(body *sdk.Reader, off, n int64) error {
 // A reader holds the store to the length that it announced, and the bytes of
 // a whole object to their checksum.
 type reader struct {
-	b    *Bucket
-	ctx  context.Context
-	name string
-	body *sdk.Reader
-	note *note
-	left int64
-	sum  uint32 // CRC-32C of what was read
+	b      *Bucket
+	ctx    context.Context
+	name   string
+	body   *sdk.Reader
+	note   *note
+	length int64 // of the range
+	left   int64
+	sum    uint32 // CRC-32C of what was read
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -105,8 +106,8 @@ func (r *reader) Read(p []byte) (int, error) {
 // damaged reports whether a whole object, also one that a range covers, has
 // another checksum than its own. The SDK takes 0 for none.
 func (r *reader) damaged() bool {
-	whole := r.body.Attrs.StartOffset == 0 && r.body.Remain() == r.body.Attrs.Size
 	want := r.body.Attrs.CRC32C
+	whole := r.length == r.body.Attrs.Size
 	return whole && want != 0 && want != r.sum
 }
 

@@ -50,7 +50,7 @@ func (g guard) store(u *url.URL) bool {
 // prepare has the list of a bucket say what it is, which the SDK leaves out,
 // and watches how much of a body was sent.
 func prepare(r *http.Request) (*http.Request, *sentBody) {
-	sent := &sentBody{ReadCloser: http.NoBody}
+	sent := &sentBody{ReadCloser: http.NoBody, length: r.ContentLength}
 	query := r.URL.Query()
 	fields := query.Get("fields")
 	if fields == "" && r.Body == nil {
@@ -68,15 +68,19 @@ func prepare(r *http.Request) (*http.Request, *sentBody) {
 	return r, sent
 }
 
-// sentBody is a request's body that remembers whether it was read to its end.
+// sentBody is a request's body that remembers whether it was read to its end:
+// of a known length, net/http may look for that only after the answer.
 type sentBody struct {
 	io.ReadCloser
-	ended atomic.Bool
+	length int64 // 0 or less: unknown
+	n      int64
+	ended  atomic.Bool
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
+	b.n += int64(n)
+	if err == io.EOF || b.n == b.length {
 		b.ended.Store(true)
 	}
 	return n, err
