@@ -1,6 +1,7 @@
 package all
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,14 @@ func TestOpen(t *testing.T) {
 		{"unknown type", map[string]string{"type": "disk"}, `type "disk" is none of: file`},
 		{"file without path", map[string]string{"type": "file"}, "path is not set"},
 		{"file with relative path", map[string]string{"type": "file", "path": "keyring"}, "not absolute"},
+		{"vault", map[string]string{"type": "vault", "url": "https://v", "mount": "m", "token_file": "/t", "ca": "/c", "namespace": "n"}, ""},
+		{"vault without url", map[string]string{"type": "vault", "mount": "m", "token_file": "/t"}, "url is not one"},
+		{"vault with a slip", map[string]string{"type": "vault", "url": "https://v", "mount": "m", "tokenfile": "/t"}, "unknown option tokenfile"},
+		{"vault in plaintext", map[string]string{"type": "vault", "url": "http://v", "mount": "m", "token_file": "/t"}, "plaintext"},
+		{"vault in plaintext on purpose", map[string]string{"type": "vault", "url": "http://v", "mount": "m", "token_file": "/t", "plaintext": "allowed"}, ""},
+		{"vault, plaintext perhaps", map[string]string{"type": "vault", "url": "http://v", "mount": "m", "token_file": "/t", "plaintext": "yes"}, `plaintext "yes" is not`},
+		{"transit", map[string]string{"type": "transit", "url": "https://v", "mount": "m", "auth": "approle", "role_id": "r", "secret_id_file": "/s"}, ""},
+		{"transit without mount", map[string]string{"type": "transit", "url": "https://v", "token_file": "/t"}, "mount is not set"},
 		{"unknown option", map[string]string{"type": "file", "path": "/keyring", "mode": "x"}, "unknown option mode"},
 	}
 	for _, tt := range tests {
@@ -28,6 +37,16 @@ func TestOpen(t *testing.T) {
 				t.Errorf("got error %v, want one with %q", err, tt.err)
 			}
 		})
+	}
+}
+
+// What variables of the environment are named after.
+func TestOptionNames(t *testing.T) {
+	names := OptionNames()
+	for _, want := range []string{"type", "path", "url", "token_file", "auth_mount"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("%s is not in %v", want, names)
+		}
 	}
 }
 
