@@ -159,6 +159,32 @@ func TestEnvironmentAlone(t *testing.T) {
 	}
 }
 
+// Options of providers may have underscores in their names, and so may
+// providers.
+func TestProviderVariables(t *testing.T) {
+	for name, want := range map[string]string{
+		"KEYS_PROVIDERS_LOCAL_PATH":              "keys.providers.local.path",
+		"KEYS_PROVIDERS_MY_VAULT_URL":            "keys.providers.my_vault.url",
+		"KEYS_PROVIDERS_V_TOKEN":                 "keys.providers.v.token",
+		"KEYS_PROVIDERS_V_TOKEN_FILE":            "keys.providers.v.token_file",
+		"KEYS_PROVIDERS_MY_VAULT_SECRET_ID_FILE": "keys.providers.my_vault.secret_id_file",
+		"KEYS_PROVIDERS_V_AUTH_MOUNT":            "keys.providers.v.auth_mount",
+		"KEYS_PROVIDERS_V_OTHER":                 "keys.providers.v.other",
+		"KEYS_PROVIDERS_V":                       "keys.providers.v",
+	} {
+		if got := providerKey(prefix + name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestNoSecretOnTheCommandLine(t *testing.T) {
+	_, err := Load(Sources{File: write(t, sample), Set: []string{"keys.providers.v.token=planted"}})
+	if err == nil || strings.Contains(err.Error(), "planted") {
+		t.Errorf("got %v, want a refusal that does not repeat it", err)
+	}
+}
+
 func TestFileFromEnvironment(t *testing.T) {
 	c, err := Load(Sources{Environ: []string{"WALARCHIVE_CONFIG=" + write(t, sample)}})
 	if err != nil {

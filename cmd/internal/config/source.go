@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"walarchive/keys/all"
 )
 
 // prefix begins the names of the environment variables that are settings.
@@ -135,13 +137,18 @@ func variable(key string) string {
 }
 
 // providerKey is the key for WALARCHIVE_KEYS_PROVIDERS_NAME_OPTION, with NAME
-// and OPTION in lower case; the option is the last word. What is no such
-// variable gives a key that no setting has.
+// and OPTION in lower case; the option is the longest that there is, else the
+// last word. What is no such variable gives a key that no setting has.
 func providerKey(name string) string {
 	rest, ok := strings.CutPrefix(strings.ToLower(name), strings.ToLower(variable(providersKey))+"_")
 	i := strings.LastIndexByte(rest, '_')
 	if !ok || i < 1 {
 		return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, prefix)), "_", ".")
+	}
+	for _, option := range all.OptionNames() {
+		if provider, found := strings.CutSuffix(rest, "_"+option); found && provider != "" {
+			i = min(i, len(provider))
+		}
 	}
 	return providersKey + "." + rest[:i] + "." + rest[i+1:]
 }
@@ -152,6 +159,9 @@ func flagValues(set []string) ([]value, error) {
 		key, text, ok := strings.Cut(s, "=")
 		if !ok {
 			return nil, &Error{"--set " + s, "is not KEY=VALUE", "--set storage.url=file:///srv/wal"}
+		}
+		if _, option, ok := providerOption(key); ok && option == "token" {
+			return nil, &Error{"--set " + key, "a command line is no place for a secret: every user of the host can read it", "put it into a file for token_file"}
 		}
 		values = append(values, value{key: key, where: "--set " + key, text: text})
 	}
