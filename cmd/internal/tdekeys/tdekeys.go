@@ -32,7 +32,7 @@ func Fetch(pgdata string, moved map[string]string) tde.Fetch {
 		}
 		provider, err := all.Open(options)
 		if err != nil {
-			return crypt.Key{}, err
+			return crypt.Key{}, fmt.Errorf("key provider %q: %w: %w", p.Name, tde.ErrProvider, err)
 		}
 		key, err := provider.Key(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -48,10 +48,22 @@ const mapHint = "the server's options name this file; if it lies elsewhere on th
 
 // settings turns the options of a server's provider into those of ours.
 func settings(o tde.Options) (map[string]string, error) {
-	if f, ok := o.(tde.FileOptions); ok {
-		return map[string]string{"type": "file", "path": f.Path}, nil
+	switch o := o.(type) {
+	case tde.FileOptions:
+		return map[string]string{"type": "file", "path": o.Path}, nil
+	case tde.VaultOptions:
+		return vaultSettings(o), nil
 	}
-	return nil, fmt.Errorf("%w: only keyring files can be read", tde.ErrProvider)
+	return nil, fmt.Errorf("%w: keys of a provider of this type cannot be read", tde.ErrProvider)
+}
+
+// vaultSettings allow plaintext: where a server talks to its key service
+// without TLS, refusing the same would only keep its WAL out of the archive.
+func vaultSettings(o tde.VaultOptions) map[string]string {
+	return map[string]string{
+		"type": "vault", "url": o.URL, "mount": o.MountPath, "namespace": o.Namespace,
+		"token_file": o.TokenPath, "ca": o.CAPath, "plaintext": "allowed",
+	}
 }
 
 // locate says where on this host the file is that the server knows as path.
