@@ -103,7 +103,7 @@ func (a *Archive) noArchive(ctx context.Context) error {
 		err := fmt.Errorf("%w: objects such as %s are there, but no key chain", ErrNoArchive, info.Name)
 		return advise(err, "the objects under keys/ are gone: restore them from a copy of the bucket")
 	}
-	return advise(ErrNoArchive, "run walarchive init once for each cluster, or check storage.url and cluster.name")
+	return advise(ErrNoArchive, "is the store mounted, are storage.url and cluster.name right? for a new cluster run walarchive init, once")
 }
 
 // readEntries reads the stored key-chain entries from number n on.
@@ -237,6 +237,8 @@ func (a *Archive) Anchor() keys.Anchor {
 	return a.chain.Anchor()
 }
 
+const rolledBackHint = "restore the objects under keys/ from a copy of the bucket; somebody removed or replaced them"
+
 // checkTip compares the newest key-chain entry that an object's writer had
 // seen with those that are there now.
 func (a *Archive) checkTip(ctx context.Context, t ChainTip) error {
@@ -249,7 +251,7 @@ func (a *Archive) checkTip(ctx context.Context, t ChainTip) error {
 	}
 	if got, ok := a.chain.Digest(t.Number); !ok || got != t.Digest {
 		err := fmt.Errorf("%w: entry %d, which an object names, is not there as it was", ErrRolledBack, t.Number)
-		return advise(err, "restore the objects under keys/ from a copy of the bucket; somebody removed or replaced them")
+		return advise(err, "%s", rolledBackHint)
 	}
 	return nil
 }

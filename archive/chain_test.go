@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -186,14 +187,48 @@ func TestPushNoticesALostIncarnation(t *testing.T) {
 	if a, err = archive.Open(t.Context(), b, ring, archive.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = a.Unseal(t.Context(), archive.KindSegment, object)
-	wantRefusal(t, err, archive.ErrRolledBack, "entry 2, which an object names, is not there as it was")
+	wantRefusal(t, a.Complete(t.Context(), archive.KindSegment, object), archive.ErrRolledBack, "entry 2, which an object names, is not there as it was")
 	// Nor is it the same entry if the same is written once more.
 	if a, err = archive.Init(t.Context(), b, ring, principal, fresh.dir, true, archive.Options{Host: "db2"}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = a.Unseal(t.Context(), archive.KindSegment, object)
-	wantRefusal(t, err, archive.ErrRolledBack, "entry 2, which an object names, is not there as it was")
+	wantRefusal(t, a.Complete(t.Context(), archive.KindSegment, object), archive.ErrRolledBack, "entry 2, which an object names, is not there as it was")
+}
+
+// A lost entry is reported, but what is authentic is delivered all the same:
+// recoveries come first.
+func TestGetDeliversWhatOutlivedTheChain(t *testing.T) {
+	h, b, ring := newHost(t, small), storagetest.NewMemory(), newRing(t)
+	a := initArchive(t, b, ring, h.dir, archive.Options{})
+	if err := a.AppendNothing(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := h.full()
+	mustPush(t, a, h.dir, path)
+	if err := b.Delete(t.Context(), "keys/00000002"); err != nil {
+		t.Fatal(err)
+	}
+	a, err := archive.Open(t.Context(), b, ring, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.Get(t.Context(), h.dir, filepath.Base(path), "pg_wal/RECOVERYXLOG", archive.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], archive.ErrRolledBack.Error()) {
+		t.Errorf("warnings %q, want one of the lost entry", got.Warnings)
+	}
+	if _, err := a.Push(t.Context(), h.dir, path); !errors.Is(err, archive.ErrRolledBack) {
+		t.Errorf("push: %v, want ErrRolledBack", err)
+	}
+	report, err := a.Verify(t.Context(), archive.VerifyOptions{Level: archive.LevelFacts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Problems) != 1 || report.Problems[0].Kind != archive.ProblemKeys {
+		t.Errorf("verify reports %v, want one problem with the keys", report.Problems)
+	}
 }
 
 // Entries that nobody with the keys wrote are not believed.

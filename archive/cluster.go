@@ -67,14 +67,16 @@ func readIncarnations(c *keys.Chain) ([]Incarnation, error) {
 // Init makes an archive for the cluster of d, in b, with its first epoch under
 // the principal key to. If it is there already, for the same cluster, Init
 // opens it: running it again is safe. Another cluster's archive gives
-// ErrForeign; with next, it opens the next incarnation for the cluster of d
+// ErrForeign, and none where o.Anchor names one ErrNoArchive; with next, it opens the next incarnation for the cluster of d
 // instead.
 func Init(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d *DataDir, next bool, o Options) (*Archive, error) {
 	a, err := Open(ctx, b, ring, o)
 	if errors.Is(err, ErrNoArchive) && !next {
-		if a, err = create(ctx, b, ring, to, d, o); err != nil {
-			return nil, fmt.Errorf("init: %w", err)
+		if o.Anchor != nil {
+			return nil, advise(fmt.Errorf("%w, though keys.anchor names one", ErrNoArchive),
+				"is the store mounted, and storage.url right? to make a new archive, unset keys.anchor first")
 		}
+		a, err = create(ctx, b, ring, to, d, o)
 	}
 	if err != nil {
 		return nil, err

@@ -73,6 +73,19 @@ func TestInitRefusesRuinsAndNothing(t *testing.T) {
 	}
 }
 
+// A configured anchor says that the archive exists. Where nothing is, the store
+// is not mounted, and a second archive must not begin.
+func TestInitWithAnAnchorMakesNothing(t *testing.T) {
+	h, ring := newHost(t, small), newRing(t)
+	anchor := initArchive(t, storagetest.NewMemory(), ring, h.dir, archive.Options{}).Anchor()
+	empty := storagetest.NewMemory()
+	_, err := archive.Init(t.Context(), empty, ring, principal, h.dir, false, archive.Options{Anchor: &anchor})
+	wantRefusal(t, err, archive.ErrNoArchive, "keys.anchor names one")
+	if stored := objects(t, empty); len(stored) != 0 {
+		t.Errorf("stored are %q, want nothing", stored)
+	}
+}
+
 // At whatever call the store fails, init can be repeated.
 func TestInitGoesOnAfterAnyFailure(t *testing.T) {
 	for call := 1; ; call++ {

@@ -27,16 +27,35 @@ type DataDir struct {
 // of its pg_wal, symbolic links unresolved as PostgreSQL forms such paths;
 // else cwd, where PostgreSQL runs its commands. The result holds PG_VERSION
 // and a sound global/pg_control, or the error wraps ErrDataDir.
+//
+// A setting that points to another data directory than the call's own is an
+// error too: a server restored beside the one that the configuration was
+// written for would get, or be taken for, the wrong cluster.
 func FindDataDir(setting, file, cwd string) (*DataDir, error) {
-	switch {
-	case setting != "":
-		return OpenDataDir(setting)
-	case filepath.IsAbs(file):
-		if dir := filepath.Dir(filepath.Clean(file)); filepath.Base(dir) == "pg_wal" {
-			return OpenDataDir(filepath.Dir(dir))
-		}
+	calls := cwd
+	if dir := filepath.Dir(filepath.Clean(file)); filepath.IsAbs(file) && filepath.Base(dir) == "pg_wal" {
+		calls = filepath.Dir(dir)
 	}
-	return OpenDataDir(cwd)
+	if setting == "" {
+		return OpenDataDir(calls)
+	}
+	d, err := OpenDataDir(setting)
+	if err == nil && file != "" && isDataDir(calls) && !sameFile(setting, calls) {
+		err = fmt.Errorf("%w: cluster.pgdata is %s, but the call is about %s", ErrDataDir, setting, calls)
+		return nil, advise(err, "leave cluster.pgdata out: the data directory is found from the call")
+	}
+	return d, err
+}
+
+func isDataDir(path string) bool {
+	_, err := os.Stat(filepath.Join(path, "global", "pg_control"))
+	return err == nil
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // OpenDataDir reads what identifies the data directory at path.

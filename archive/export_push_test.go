@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"walarchive/crypt/tde"
+	"walarchive/keys"
 )
 
 // ReadTwice makes segments of any size count as too large to be read into
@@ -24,6 +25,24 @@ func (a *Archive) Unseal(ctx context.Context, kind Kind, object string) ([]byte,
 	var b bytes.Buffer
 	_, err = o.WriteTo(&b)
 	return b.Bytes(), o.Facts, err
+}
+
+// Complete is what push asks about a name that is taken.
+func (a *Archive) Complete(ctx context.Context, kind Kind, object string) error {
+	_, err := a.completeFacts(ctx, kind, object)
+	return err
+}
+
+// AppendNothing adds an entry to the key chain that changes nothing.
+func (a *Archive) AppendNothing(ctx context.Context) error {
+	done := false
+	return a.append(ctx, func(c *keys.Chain, s keys.Stamp) ([]byte, error) {
+		if done {
+			return nil, nil
+		}
+		done = true
+		return c.Record(s, []byte("{}"))
+	})
 }
 
 // ReadRecord reads the data of a key-chain entry.

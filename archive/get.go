@@ -134,6 +134,9 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 	}
 	defer o.Close()
 	got := &Got{Object: name, Plain: n.Segment.Size, Cut: g.fork}
+	if o.Tip != nil { // no reason to withhold what is authentic
+		got.Warnings = append(got.Warnings, o.Tip.Error())
+	}
 	w, err := g.writer(ctx, n, o.Facts, got)
 	if err != nil {
 		return nil, err

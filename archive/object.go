@@ -125,7 +125,10 @@ func (s *stream) sealed() int64 { return s.n }
 type object struct {
 	*seal.Reader
 	Facts *Facts
-	body  io.ReadCloser
+	// Tip is an ErrRolledBack if the object's writer had seen more of the key
+	// chain than there is now. The object itself is authentic all the same.
+	Tip  error
+	body io.ReadCloser
 }
 
 func (o *object) Close() error { return o.body.Close() }
@@ -155,13 +158,14 @@ func (a *Archive) openRange(ctx context.Context, kind Kind, name string, n int64
 		return nil, damaged(name, err)
 	}
 	f, err := parseFacts(r.Facts())
-	if err == nil {
-		err = a.checkTip(ctx, f.Chain)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &object{r, f, body}, nil
+	tip := a.checkTip(ctx, f.Chain)
+	if tip != nil && !errors.Is(tip, ErrRolledBack) {
+		return nil, fmt.Errorf("%s: %w", name, tip)
+	}
+	return &object{Reader: r, Facts: f, Tip: tip, body: body}, nil
 }
 
 // facts reads the facts of an object and nothing behind them.
@@ -170,7 +174,7 @@ func (a *Archive) facts(ctx context.Context, kind Kind, name string) (*Facts, er
 	if err != nil {
 		return nil, err
 	}
-	return o.Facts, o.Close()
+	return o.Facts, errors.Join(o.Tip, o.Close())
 }
 
 // completeFacts reads the facts of an object and sees that its end is there.
@@ -180,6 +184,9 @@ func (a *Archive) completeFacts(ctx context.Context, kind Kind, name string) (*F
 		return nil, err
 	}
 	defer o.Close()
+	if o.Tip != nil {
+		return nil, o.Tip
+	}
 	info, err := a.bucket.Stat(ctx, name)
 	if err != nil {
 		return nil, err
@@ -237,6 +244,9 @@ func (a *Archive) sealKey(ctx context.Context, h *seal.Header) (crypt.Key, error
 		if err = a.refresh(ctx); err == nil {
 			e, err = a.chain.Epoch(ctx, h.Epoch, h.Wraps)
 		}
+	}
+	if errors.Is(err, keys.ErrUnknownEpoch) {
+		err = advise(fmt.Errorf("%w: %w", ErrRolledBack, err), "%s", rolledBackHint)
 	}
 	if err != nil {
 		return crypt.Key{}, err

@@ -153,6 +153,34 @@ func TestPushFindsPathsAsPostgreSQLFormsThem(t *testing.T) {
 	}
 }
 
+// A configuration written for one server must not decide for another that was
+// restored beside it.
+func TestFindDataDirRefusesASettingForAnotherServer(t *testing.T) {
+	mine, other := newHost(t, small), newHost(t, small)
+	segment := "/pg_wal/000000010000000000000003"
+	for name, call := range map[string]struct{ file, cwd string }{
+		"absolute": {other.dir.Path + segment, "/"},
+		"relative": {"pg_wal/RECOVERYXLOG", other.dir.Path},
+	} {
+		_, err := archive.FindDataDir(mine.dir.Path, call.file, call.cwd)
+		wantRefusal(t, err, archive.ErrDataDir, "but the call is about "+other.dir.Path)
+		if _, err := archive.FindDataDir(mine.dir.Path, "", other.dir.Path); err != nil {
+			t.Errorf("%s: without a file: %v", name, err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "main")
+	if err := os.Symlink(mine.dir.Path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []struct{ file, cwd string }{
+		{mine.dir.Path + segment, "/"}, {link + segment, "/"}, {"pg_wal/RECOVERYXLOG", link}, {"/tmp/x", "/"},
+	} {
+		if _, err := archive.FindDataDir(mine.dir.Path, call.file, call.cwd); err != nil {
+			t.Errorf("%s from %s: %v", call.file, call.cwd, err)
+		}
+	}
+}
+
 func TestFindDataDirRefusesOtherDirectories(t *testing.T) {
 	h := newHost(t, small)
 	for name, find := range map[string]func() (*archive.DataDir, error){

@@ -122,7 +122,7 @@ func (v *verifier) openAtLevel(ctx context.Context, b *branch, name wal.Name, ob
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFacts(o.Facts, b, name); err != nil {
+	if err := errors.Join(o.Tip, checkFacts(o.Facts, b, name)); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
 	return o, nil

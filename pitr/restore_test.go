@@ -61,8 +61,8 @@ const segment = "000000010000000000000003"
 func TestWhichFailuresAreRetried(t *testing.T) {
 	final := []error{
 		archive.ErrEnd, archive.ErrNoArchive, archive.ErrForeign, archive.ErrInvalid, archive.ErrDamaged,
-		archive.ErrDataDir, archive.ErrRolledBack, archive.ErrPlaintext,
-		keys.ErrChain, keys.ErrUnknownEpoch, keys.ErrNoKey, keys.ErrBadKey, keys.ErrBadKeyring, keys.ErrName, &keys.WrongKeyError{},
+		archive.ErrDataDir, archive.ErrRolledBack, archive.ErrPlaintext, archive.ErrNewer,
+		keys.ErrChain, keys.ErrVersion, keys.ErrUnknownEpoch, keys.ErrNoKey, keys.ErrBadKey, keys.ErrBadKeyring, keys.ErrName, &keys.WrongKeyError{},
 		tde.ErrDamaged, tde.ErrUnsupported, tde.ErrWrongKey, tde.ErrUnwrap, tde.ErrOverlap, tde.ErrAmbiguous, tde.ErrProvider, tde.ErrMismatch,
 		seal.ErrCorrupt, seal.ErrMisplaced, seal.ErrVersion,
 		crypt.ErrUnwrap, crypt.ErrWrap, crypt.ErrKeyLength,

@@ -40,8 +40,8 @@ func final(err error) bool {
 	}
 	for _, kind := range []error{
 		archive.ErrEnd, archive.ErrNoArchive, archive.ErrForeign, archive.ErrInvalid, archive.ErrDamaged,
-		archive.ErrDataDir, archive.ErrRolledBack, archive.ErrPlaintext,
-		keys.ErrChain, keys.ErrUnknownEpoch, keys.ErrNoKey, keys.ErrBadKey, keys.ErrBadKeyring, keys.ErrName,
+		archive.ErrDataDir, archive.ErrRolledBack, archive.ErrPlaintext, archive.ErrNewer,
+		keys.ErrChain, keys.ErrVersion, keys.ErrUnknownEpoch, keys.ErrNoKey, keys.ErrBadKey, keys.ErrBadKeyring, keys.ErrName,
 		tde.ErrDamaged, tde.ErrUnsupported, tde.ErrWrongKey, tde.ErrUnwrap, tde.ErrOverlap, tde.ErrAmbiguous,
 		tde.ErrProvider, tde.ErrMismatch,
 		seal.ErrCorrupt, seal.ErrMisplaced, seal.ErrVersion,
