@@ -180,6 +180,28 @@ func TestListAnswers(t *testing.T) {
 	}
 }
 
+// MinIO ends some lists early that begin after a name.
+func TestListThatEndsEarly(t *testing.T) {
+	page := func(names ...string) http.HandlerFunc {
+		text := "<ListBucketResult><Name>bucket</Name>"
+		for _, n := range names {
+			text += "<Contents><Key>" + n + "</Key><Size>1</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>"
+		}
+		return says(200, text+"</ListBucketResult>")
+	}
+	s, b := newStore(t, page("b"), page("c", "d"), page())
+	var got string
+	for info, err := range b.List(t.Context(), "", "a") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += info.Name
+	}
+	if got != "bcd" || s.count() != 3 || !strings.Contains(s.seen[2].path, "start-after=d") {
+		t.Errorf("got %q in %d requests", got, s.count())
+	}
+}
+
 func TestListBreakAsksNoMore(t *testing.T) {
 	s, b := newStore(t, says(200, "<ListBucketResult><Name>bucket</Name><IsTruncated>true</IsTruncated><NextContinuationToken>T</NextContinuationToken>"+
 		"<Contents><Key>a</Key><Size>1</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>"))

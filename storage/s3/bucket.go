@@ -39,6 +39,7 @@ import (
 type Bucket struct {
 	client *s3.Client
 	o      Options // with its defaults
+	aws    bool    // not some other store
 	crc    bool    // send CRC-32C
 	page   int32   // objects in one answer to a List; tests make it small
 }
@@ -57,7 +58,7 @@ func New(ctx context.Context, o Options) (*Bucket, error) {
 		return nil, err
 	}
 	aws := client.Options().BaseEndpoint == nil
-	return &Bucket{client: client, o: o, crc: aws || o.RetainMode != "", page: 1000}, nil
+	return &Bucket{client: client, o: o, aws: aws, crc: aws || o.RetainMode != "", page: 1000}, nil
 }
 
 // Stat describes an object. The answer to a HEAD has no body that could say

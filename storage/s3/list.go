@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,10 +20,15 @@ func (b *Bucket) List(ctx context.Context, prefix, after string) iter.Seq2[stora
 		if !beginsName(prefix) {
 			return
 		}
-		for info, err := range b.list(ctx, prefix, after) {
+		for info, err := range b.list(ctx, askable(prefix), after) {
 			if err != nil {
 				yield(storage.Info{}, b.failure(ctx, "list", prefix, err))
 				return
+			}
+			// Names that are none of ours are of others, such as the folders
+			// that consoles make.
+			if !strings.HasPrefix(info.Name, prefix) || !storage.ValidName(info.Name) {
+				continue
 			}
 			if !yield(info, nil) {
 				return
@@ -36,15 +43,21 @@ func beginsName(prefix string) bool {
 	return storage.ValidName(prefix) || storage.ValidName(prefix+"x")
 }
 
+// askable is prefix without a last element of dots, which MinIO refuses
+// though it begins names such as "..a".
+func askable(prefix string) string {
+	dir, last := path.Split(prefix)
+	if last == "." || last == ".." {
+		return dir
+	}
+	return prefix
+}
+
 // list yields what is in the bucket, in the store's order, which must be that
-// of bytes. Names that are none of ours, such as the folders that consoles
-// make, are left out.
+// of bytes. Times are cut to seconds, as Stat's are.
 func (b *Bucket) list(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
-		in := &s3.ListObjectsV2Input{Bucket: &b.o.Bucket, Prefix: &prefix, MaxKeys: &b.page}
-		if after != "" {
-			in.StartAfter = &after
-		}
+		in := &s3.ListObjectsV2Input{Bucket: &b.o.Bucket, Prefix: &prefix, MaxKeys: &b.page, StartAfter: optional(after)}
 		last := after
 		for {
 			out, err := b.listPage(ctx, in)
@@ -53,24 +66,36 @@ func (b *Bucket) list(ctx context.Context, prefix, after string) iter.Seq2[stora
 				return
 			}
 			for _, o := range out.Contents {
-				name := *o.Key
-				if name <= last {
-					yield(storage.Info{}, wrong(fmt.Sprintf("the list has %.100q after %.100q", name, last)))
+				if *o.Key <= last {
+					yield(storage.Info{}, wrong(fmt.Sprintf("the list has %.100q after %.100q", *o.Key, last)))
 					return
 				}
-				last = name
-				if !storage.ValidName(name) {
-					continue
-				}
-				if !yield(storage.Info{Name: name, Size: *o.Size, ModTime: o.LastModified.Truncate(time.Second)}, nil) {
+				last = *o.Key
+				if !yield(storage.Info{Name: last, Size: *o.Size, ModTime: o.LastModified.Truncate(time.Second)}, nil) {
 					return
 				}
 			}
-			if in.ContinuationToken = out.NextContinuationToken; !aws.ToBool(out.IsTruncated) {
+			if !b.more(in, out, last) {
 				return
 			}
 		}
 	}
+}
+
+// more prepares the request for what comes after a page that ends in last, if
+// there can be anything. Absence is concluded from lists that begin somewhere,
+// and MinIO ends some of those early (where a/b stands beside a-b): stores
+// other than AWS are asked once more, until nothing comes.
+func (b *Bucket) more(in *s3.ListObjectsV2Input, out *s3.ListObjectsV2Output, last string) bool {
+	in.ContinuationToken = out.NextContinuationToken
+	if aws.ToBool(out.IsTruncated) {
+		return true
+	}
+	if in.StartAfter == nil || b.aws || len(out.Contents) == 0 {
+		return false
+	}
+	in.ContinuationToken, in.StartAfter = nil, &last
+	return true
 }
 
 // listPage is one page, if it is one of this bucket: an empty list counts as
