@@ -27,6 +27,7 @@ func TestStores(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) store{
 		"S3":             func(t *testing.T) store { return onS3(t, servers.StartVersityGW(t, nil)) },
 		"S3 over TLS":    func(t *testing.T) store { return onS3(t, servers.StartVersityGW(t, certificates(t))) },
+		"S3 by MinIO":    func(t *testing.T) store { return onS3(t, servers.StartMinIO(t, nil)) },
 		"GCS":            func(t *testing.T) store { return onGCS(t, nil) },
 		"GCS over TLS":   func(t *testing.T) store { return onGCS(t, certificates(t)) },
 		"Azure":          func(t *testing.T) store { return onAzure(t, nil) },
