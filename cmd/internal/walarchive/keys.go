@@ -127,16 +127,30 @@ func rotate(c *cli.Context, p command.Process) error {
 
 // epoch describes an epoch of the archive.
 type epoch struct {
-	Number     int        `json:"number"`
-	ID         string     `json:"id"`
-	Principals []keys.Ref `json:"principals"`
-	Missing    []string   `json:"missing,omitempty"` // principal keys that cannot be had here, and why
+	Number     int         `json:"number"`
+	ID         string      `json:"id"`
+	Principals []principal `json:"principals"`
+	Missing    []string    `json:"missing,omitempty"` // principal keys that cannot be had here, and why
+}
+
+// principal names a principal key. The fingerprint, of a key that was asked
+// for and is there, tells it from another of the same name.
+type principal struct {
+	keys.Ref
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+func (p principal) String() string {
+	if p.Fingerprint == "" {
+		return p.Ref.String()
+	}
+	return p.Ref.String() + " (fingerprint " + p.Fingerprint + ")"
 }
 
 func describeEpoch(e keys.Epoch) epoch {
-	d := epoch{Number: e.Number, ID: e.ID().String(), Principals: []keys.Ref{}}
+	d := epoch{Number: e.Number, ID: e.ID().String(), Principals: []principal{}}
 	for _, w := range e.Wraps() {
-		d.Principals = append(d.Principals, keys.Ref{Provider: w.Provider, Key: w.Key})
+		d.Principals = append(d.Principals, principal{Ref: keys.Ref{Provider: w.Provider, Key: w.Key}})
 	}
 	return d
 }
@@ -153,10 +167,13 @@ func listEpochs(c *cli.Context, s *session.Session, a *archive.Archive) (listing
 	var l epochs
 	for _, e := range a.Epochs() {
 		d := describeEpoch(e)
-		for _, ref := range d.Principals {
-			if _, err := ring.Principal(c.Context, ref); err != nil {
+		for i := range d.Principals {
+			k, err := ring.Principal(c.Context, d.Principals[i].Ref)
+			if err != nil {
 				d.Missing = append(d.Missing, err.Error())
+				continue
 			}
+			d.Principals[i].Fingerprint = k.Fingerprint()
 		}
 		l = append(l, d)
 	}
@@ -167,7 +184,7 @@ func (l epochs) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	row(t, "epoch", "id", "principal keys")
 	for _, e := range l {
-		row(t, fmt.Sprint(e.Number), e.ID, joinRefs(e.Principals))
+		row(t, fmt.Sprint(e.Number), e.ID, joinTexts(e.Principals))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -223,13 +240,13 @@ func wrapRefs(e *keys.EpochWraps) string {
 	for _, w := range e.Wraps {
 		refs = append(refs, keys.Ref{Provider: w.Provider, Key: w.Key})
 	}
-	return joinRefs(refs)
+	return joinTexts(refs)
 }
 
-func joinRefs(refs []keys.Ref) string {
-	all := make([]string, len(refs))
-	for i, r := range refs {
-		all[i] = r.String()
+func joinTexts[T fmt.Stringer](list []T) string {
+	all := make([]string, len(list))
+	for i, s := range list {
+		all[i] = s.String()
 	}
 	return strings.Join(all, ", ")
 }

@@ -19,7 +19,8 @@ func verifyCommand(p command.Process) *cli.Command {
 			&cli.StringFlag{Name: "level", Value: "facts", Usage: "`LEVEL` of checking: names (a listing), facts (first frames too), full (every byte)"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the report: text, json or junit"},
 			&cli.StringFlag{Name: "from", Usage: "check from segment `SEG` on"},
-			&cli.StringFlag{Name: "to", Usage: "check up to segment `SEG`"}),
+			&cli.StringFlag{Name: "to", Usage: "check up to segment `SEG`"},
+			&cli.IntFlag{Name: "sample", Usage: "look into one of `N` runs of 64 segments, other ones each day; names are all checked"}),
 		Action: func(c *cli.Context) error {
 			if _, err := command.Operands(c); err != nil {
 				return err
@@ -30,7 +31,7 @@ func verifyCommand(p command.Process) *cli.Command {
 }
 
 func verify(c *cli.Context, p command.Process) error {
-	o := archive.VerifyOptions{From: c.String("from"), To: c.String("to")}
+	o := archive.VerifyOptions{From: c.String("from"), To: c.String("to"), Sample: c.Int("sample")}
 	print, err := reportFormat(c.String("format"))
 	if err == nil {
 		o.Level, err = archive.ParseLevel(c.String("level"))
@@ -59,12 +60,8 @@ func runVerify(c *cli.Context, p command.Process, o archive.VerifyOptions) (*arc
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range s.Config.Verify.AcceptedGaps {
-		g, err := archive.ParseSegmentRange(text)
-		if err != nil {
-			return nil, err
-		}
-		o.Accepted = append(o.Accepted, g)
+	if o.Accepted, err = acceptedGaps(s); err != nil {
+		return nil, err
 	}
 	a, err := s.Open(c.Context, nil)
 	if err != nil {
@@ -74,6 +71,19 @@ func runVerify(c *cli.Context, p command.Process, o archive.VerifyOptions) (*arc
 	defer progress.End()
 	o.Progress = func(objects int, bytes int64) { progress.Show("%d objects, %d MiB", objects, bytes>>20) }
 	return a.Verify(c.Context, o)
+}
+
+// acceptedGaps are the gaps that the configuration says are known.
+func acceptedGaps(s *session.Session) ([]archive.SegmentRange, error) {
+	var gaps []archive.SegmentRange
+	for _, text := range s.Config.Verify.AcceptedGaps {
+		g, err := archive.ParseSegmentRange(text)
+		if err != nil {
+			return nil, err
+		}
+		gaps = append(gaps, g)
+	}
+	return gaps, nil
 }
 
 func reportFormat(name string) (func(*archive.Report, io.Writer) error, error) {
