@@ -85,11 +85,3 @@ func opener[B storage.Bucket](open func(ctx context.Context, bucket string) (B, 
 		return storage.WithPrefix(b, prefix), nil
 	}
 }
-
-// without stands for a backend that a build tag left out.
-func without(name, tag string) storage.Opener {
-	return func(context.Context, *url.URL) (storage.Bucket, error) {
-		return nil, storage.Classify(fmt.Errorf("this program was built without %s", name), errors.ErrUnsupported,
-			"build it without the tag "+tag)
-	}
-}

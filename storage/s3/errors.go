@@ -128,7 +128,7 @@ func (b *Bucket) classify(err error) error {
 	var network net.Error
 	switch {
 	case errors.As(err, &a):
-		kind, hint := b.judge(a)
+		hint, kind := b.judge(a)
 		return storage.Classify(a, kind, hint)
 	case errors.As(err, &missing):
 		return classifyCredentials(missing)
@@ -159,28 +159,28 @@ func classifyCredentials(err *credentialsError) error {
 		"the user that runs this needs credentials: in the environment, in ~/.aws, or from the instance; PostgreSQL's environment is not that of a login")
 }
 
-// judge is the kind of a refusal, and what the operator can do.
-func (b *Bucket) judge(a *answer) (kind error, hint string) {
+// judge says what the operator can do about a refusal, and its kind.
+func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	switch {
 	case a.is("NoSuchKey") && a.status == http.StatusNotFound:
-		return storage.ErrNotExist, ""
+		return "", storage.ErrNotExist
 	case a.status == http.StatusPreconditionFailed:
-		return storage.ErrExist, ""
+		return "", storage.ErrExist
 	case a.is("NoSuchBucket"):
-		return storage.ErrInvalid, fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.where())
+		return fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.where()), storage.ErrInvalid
 	case a.is("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "MovedPermanently"):
-		return storage.ErrInvalid, b.regionHint(a)
+		return b.regionHint(a), storage.ErrInvalid
 	case a.is("ObjectParentIsFile", "ExistingObjectIsDirectory", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "EntityTooLarge", "InvalidBucketName"):
-		return storage.ErrInvalid, ""
+		return "", storage.ErrInvalid
 	case a.is("NotImplemented"), a.status == http.StatusNotImplemented:
-		return errors.ErrUnsupported, "the store lacks what the settings ask for, or writes on the condition that a name is free"
+		return "the store lacks what the settings ask for, or writes on the condition that a name is free", errors.ErrUnsupported
 	case a.is("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"), a.status == http.StatusInsufficientStorage:
-		return storage.ErrFull, "raise the quota or the capacity of the store"
+		return "raise the quota or the capacity of the store", storage.ErrFull
 	}
 	if hint := b.permissionHint(a); hint != "" {
-		return storage.ErrPermission, hint
+		return hint, storage.ErrPermission
 	}
-	return storage.ErrUnavailable, ""
+	return "", storage.ErrUnavailable
 }
 
 func (b *Bucket) regionHint(a *answer) string {
