@@ -76,7 +76,7 @@ var outside = map[string][]string{
 	"cmd/...":       {"..."},
 
 	"keys/keystest/...":       {"golang.org/x/sync/..."},
-	"storage/storagetest/...": {"golang.org/x/sync/...", "github.com/aws/..."},
+	"storage/storagetest/...": {"golang.org/x/sync/...", "github.com/aws/...", "github.com/Shopify/toxiproxy/v2/...", "github.com/prometheus/client_golang/prometheus", "github.com/rs/zerolog"},
 }
 
 // lonely packages import the standard library only, in their tests too.
