@@ -1,6 +1,7 @@
 package walarchive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"walarchive/archive"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
+	"walarchive/crypt"
 	"walarchive/keys"
 )
 
@@ -134,7 +136,7 @@ type epoch struct {
 }
 
 // principal names a principal key. The fingerprint, of a key that was asked
-// for and is there, tells it from another of the same name.
+// for and came, tells it from another of the same name.
 type principal struct {
 	keys.Ref
 	Fingerprint string `json:"fingerprint,omitempty"`
@@ -167,17 +169,27 @@ func listEpochs(c *cli.Context, s *session.Session, a *archive.Archive) (listing
 	var l epochs
 	for _, e := range a.Epochs() {
 		d := describeEpoch(e)
-		for i := range d.Principals {
-			k, err := ring.Principal(c.Context, d.Principals[i].Ref)
-			if err != nil {
+		for i, w := range e.Wraps() {
+			if err := d.Principals[i].ask(c.Context, ring, w, a.Anchor().Archive, e); err != nil {
 				d.Missing = append(d.Missing, err.Error())
-				continue
 			}
-			d.Principals[i].Fingerprint = k.Fingerprint()
 		}
 		l = append(l, d)
 	}
 	return l, nil
+}
+
+// ask reports why p does not open the epoch that w wraps. Of a key that never
+// leaves its service there is no fingerprint.
+func (p *principal) ask(ctx context.Context, ring *keys.Ring, w crypt.Wrap, archive crypt.ID, e keys.Epoch) error {
+	if w.Kind == crypt.WrapLocal {
+		k, err := ring.Principal(ctx, p.Ref)
+		if err != nil {
+			return err
+		}
+		p.Fingerprint = k.Fingerprint()
+	}
+	return ring.Opens(ctx, w, archive, e)
 }
 
 func (l epochs) table(w io.Writer) error {
