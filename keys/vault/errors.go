@@ -27,6 +27,10 @@ func (f *failure) Error() string {
 	switch {
 	case f.cause != nil:
 		return fmt.Sprintf("%v: %v", keys.ErrUnavailable, f.cause)
+	case f.kind == keys.ErrNoKey && f.text == "":
+		return f.kind.Error()
+	case f.kind == keys.ErrNoKey:
+		return fmt.Sprintf("%v: %s", f.kind, f.text)
 	case f.text != "":
 		return fmt.Sprintf("the service answers %s: %s", f.statusText(), f.text)
 	}
@@ -134,7 +138,7 @@ func advice(err error, o *Options) string {
 	case errors.Is(err, keys.ErrUnavailable):
 		return "is the service up, does url name it, and does ca name the file of its CA?"
 	case errors.Is(err, keys.ErrNoKey):
-		return fmt.Sprintf("is the mount %q right? a deleted version can be brought back with vault kv undelete", o.Mount)
+		return fmt.Sprintf("is the mount %q right? what was deleted can often be brought back: see docs/keys-vault.md", o.Mount)
 	case errors.Is(err, keys.ErrKeyExists):
 		return "a rotation needs a new name; a deleted key keeps its name taken"
 	case errors.Is(err, keys.ErrName):
