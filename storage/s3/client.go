@@ -55,7 +55,7 @@ func setOptions(s *s3.Options, o Options, transport *awshttp.BuildableClient) {
 		s.Region = "us-east-1"
 	}
 	s.UsePathStyle = o.PathStyle == "always" || o.PathStyle == "auto" && custom
-	s.HTTPClient = bounded{transport}
+	s.HTTPClient = newBounded(transport.GetTransport())
 	s.Retryer = aws.NopRetryer{}
 	s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -104,12 +104,21 @@ func trusted(file string) (*x509.CertPool, error) {
 const maxDocument = 4 << 20
 
 // bounded is a client whose answers cannot fill the memory: all but objects
-// are documents that the SDK reads as a whole.
-type bounded struct{ next *awshttp.BuildableClient }
+// are documents that the SDK reads as a whole. It follows no redirect: the
+// store's own name another region, which the operator should know, and all
+// others are not the store's. After a failure it starts with new connections,
+// since what broke one has often broken all that lie idle.
+type bounded struct{ next *http.Client }
+
+func newBounded(t http.RoundTripper) bounded {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return bounded{&http.Client{Transport: t, CheckRedirect: stay}}
+}
 
 func (c bounded) Do(r *http.Request) (*http.Response, error) {
 	answer, err := c.next.Do(r)
 	if err != nil {
+		c.next.CloseIdleConnections()
 		return nil, err
 	}
 	object := r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "" && answer.StatusCode < 300

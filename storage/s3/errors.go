@@ -168,7 +168,8 @@ func (b *Bucket) judge(a *answer) (hint string, kind error) {
 		return "", storage.ErrExist
 	case a.is("NoSuchBucket"):
 		return fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.where()), storage.ErrInvalid
-	case a.is("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "MovedPermanently"):
+	case a.is("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
+		a.status == http.StatusMovedPermanently && a.region != "":
 		return b.regionHint(a), storage.ErrInvalid
 	case a.is("ObjectParentIsFile", "ExistingObjectIsDirectory", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "EntityTooLarge", "InvalidBucketName"):
 		return "", storage.ErrInvalid

@@ -135,3 +135,17 @@ func openAtWithout(t *testing.T, b *Bucket) *Bucket {
 	}
 	return b
 }
+
+// Nobody may send requests, with what they carry, elsewhere.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	other, _ := newStore(t, stored)
+	_, b := newStore(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	for op, call := range calls(t, b) {
+		check(t, call(), storage.ErrUnavailable, "307")
+		if other.count() != 0 {
+			t.Fatalf("%s followed a redirect", op)
+		}
+	}
+}
