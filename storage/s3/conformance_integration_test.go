@@ -32,13 +32,19 @@ func certificates(t *testing.T) *servers.Certificates {
 // open opens a new bucket of a server. Lists come in pages of 7 objects.
 func open(t *testing.T, s *servers.S3) *Bucket {
 	t.Helper()
+	b := openBucket(t, s, s.NewBucket(t), s.Endpoint)
+	b.page = 7
+	return b
+}
+
+func openBucket(t *testing.T, s *servers.S3, bucket, endpoint string) *Bucket {
+	t.Helper()
 	for name, value := range s.Environ() {
 		t.Setenv(name, value)
 	}
-	b, err := New(t.Context(), Options{Bucket: s.NewBucket(t), Endpoint: s.Endpoint, CAFile: s.CA})
+	b, err := New(t.Context(), Options{Bucket: bucket, Endpoint: endpoint, CAFile: s.CA})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.page = 7
 	return b
 }
