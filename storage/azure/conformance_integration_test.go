@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -67,6 +68,8 @@ func testSAS(t *testing.T, s *servers.Azure) {
 	if err := signed.Put(t.Context(), "a/b", strings.NewReader("content")); err != nil {
 		t.Fatal(err)
 	}
+	blocks := &unsized{bytes.NewReader(make([]byte, 3<<20))}
+	wantRefusal(t, signed.Put(t.Context(), "b/c", blocks), storage.ErrPermission, "credentials need")
 	got, err := storage.ReadAll(t.Context(), signed, "a/b", 100)
 	if err != nil || string(got) != "content" {
 		t.Errorf("got %q, %v", got, err)
@@ -116,7 +119,7 @@ func testBlocksRace(t *testing.T, b *Bucket) {
 	for i := range writers {
 		go func() {
 			body := bytes.NewReader(bytes.Repeat([]byte{byte('a' + i)}, 5<<20))
-			errs <- b.Put(t.Context(), "raced", struct{ *unsized }{&unsized{body}})
+			errs <- b.Put(t.Context(), "raced", &unsized{body})
 		}()
 	}
 	won := 0
@@ -154,4 +157,17 @@ func statOf(t *testing.T, o Options) error {
 	t.Helper()
 	_, err := newBucket(t, o).Stat(t.Context(), "name")
 	return err
+}
+
+func TestFaults(t *testing.T) {
+	server := servers.StartAzurite(t, nil)
+	o := options(t, server)
+	direct, err := url.Parse(server.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers.TestFaults(t, direct.Host, func(t *testing.T, addr string) storage.Bucket {
+		o.Endpoint = "http://" + addr + "/" + server.Account
+		return newBucket(t, o)
+	})
 }

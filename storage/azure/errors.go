@@ -204,7 +204,7 @@ func (b *Bucket) permissionHint(a *answer) string {
 	case a.is("AuthenticationFailed"), a.is("InvalidAccountKey"):
 		return "the key or signature is wrong, replaced or expired, or a proxy alters requests"
 	case denied:
-		return "the credentials need to read, list and create blobs here (role Storage Blob Data Contributor, or a signature with rcl)"
+		return "the credentials need to read, list and create blobs here (role Storage Blob Data Contributor, or a signature with rcl; large ones with w, too)"
 	}
 	return ""
 }
