@@ -120,7 +120,7 @@ func (f *fake) create(w http.ResponseWriter, name string, body []byte) {
 		Data    map[string]string
 	}
 	_, taken := f.secrets[name]
-	if err := json.Unmarshal(body, &b); err != nil || b.Options.CAS == nil || taken {
+	if err := json.Unmarshal(body, &b); err != nil || b.Options.CAS == nil || *b.Options.CAS != 0 || taken {
 		answers(w, 400, `{"errors":["check-and-set parameter did not match the current version"]}`)
 		return
 	}

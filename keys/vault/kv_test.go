@@ -152,7 +152,7 @@ func TestAnswers(t *testing.T) {
 		{"no engine", 404, `{"errors":["no handler for route \"secret/data/k\". route entry not found."]}`, keys.ErrUnavailable, "no handler"},
 		{"no namespace", 404, `{"errors":["namespace not found"]}`, keys.ErrUnavailable, "namespace"},
 		{"not Vault", 404, `{"detail":"Not Found"}`, keys.ErrUnavailable, "404 Not Found"},
-		{"proxy's page", 404, `<html>` + testToken, keys.ErrUnavailable, "404 Not Found"},
+		{"proxy's page", 404, `<html>planted text`, keys.ErrUnavailable, "404 Not Found"},
 		{"denied", 403, `{"errors":["permission denied"]}`, fs.ErrPermission, "permission denied"},
 		{"unauthorized", 401, ``, fs.ErrPermission, "401 Unauthorized"},
 		{"no token", 400, `{"errors":["missing client token"]}`, fs.ErrPermission, ""},
