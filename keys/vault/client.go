@@ -39,7 +39,7 @@ func newClient(o Options) (*client, error) {
 type request struct {
 	path    string   // behind /v1/, as it stands
 	cut     bool     // as pg_tde cuts long addresses, rather than refuse them
-	body    any      // to POST as JSON; nil: GET
+	body    any      // to PUT as JSON; nil: GET
 	secrets []string // in the body
 }
 

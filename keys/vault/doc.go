@@ -23,8 +23,8 @@
 //
 // The key never leaves the service. Wraps are made by
 //
-//	POST {url}/v1/{mount}/encrypt/{name}    {"plaintext": base64}
-//	POST {url}/v1/{mount}/decrypt/{name}    {"ciphertext": text}
+//	PUT {url}/v1/{mount}/encrypt/{name}    {"plaintext": base64}
+//	PUT {url}/v1/{mount}/decrypt/{name}    {"ciphertext": text}
 //
 // and the box of a wrap is the ciphertext as the service gives it:
 // "vault:v{version}:" and base64 of nonce, 32 bytes of ciphertext and tag, 60
@@ -32,6 +32,18 @@
 // length, what an asymmetric key would make, which whoever has the public half
 // could forge. The service may rotate the key: a wrap names its version, new
 // wraps have the newest.
+//
+// # Tokens
+//
+// A token is given, or read from a file for every request, or got by
+//
+//	PUT {url}/v1/auth/{auth mount}/login
+//
+// for the credentials of an AppRole, of a Kubernetes service account, or for
+// the connection's certificate. Such a token is kept, and renewed or replaced
+// when two thirds of its time are over, by the call that comes then; nothing
+// runs in the background. The key's request and all that goes before it share
+// the time of one call.
 //
 // # Connection
 //
