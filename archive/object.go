@@ -227,7 +227,7 @@ func (a *Archive) readSealed(ctx context.Context, kind Kind, name string) ([]byt
 // key or the network, is at fault.
 func damaged(name string, err error) error {
 	var wrong *keys.WrongKeyError
-	forged := errors.As(err, &wrong) && !errors.Is(err, keys.ErrNoKey) && !errors.Is(err, keys.ErrUnavailable)
+	forged := errors.As(err, &wrong) && !errors.Is(err, keys.ErrNoKey) && !errors.Is(err, keys.ErrUnavailable) && !errors.Is(err, keys.ErrPermission)
 	if errors.Is(err, seal.ErrCorrupt) || errors.Is(err, seal.ErrMisplaced) || forged {
 		err = fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
 		return advise(err, "restore the object from a copy of the bucket, or see: walarchive repair %s", name)
