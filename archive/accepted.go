@@ -28,12 +28,33 @@ func ParseSegmentRange(s string) (SegmentRange, error) {
 
 func (r SegmentRange) String() string { return r.First + ".." + r.Last }
 
+// accept takes the operator's ranges over, each for every incarnation with such
+// segments: it stays in the configuration when the next one has others.
+func (s *survey) accept(ranges []SegmentRange) error {
+	for _, r := range ranges {
+		var failed error
+		known := len(s.accepted)
+		for _, inc := range s.Incarnations {
+			a, err := r.segments(inc.SegmentSize)
+			if err != nil {
+				failed = err
+				continue
+			}
+			s.accepted = append(s.accepted, a)
+		}
+		if len(s.accepted) == known {
+			return fmt.Errorf("accepted gap %v: %w", r, failed)
+		}
+	}
+	return nil
+}
+
 // split cuts a gap into what is accepted, because the operator listed it or
 // because it lies under quarantine, and what is not.
-func (s *survey) split(g Gap, accepted []acceptedRange) []Gap {
+func (s *survey) split(g Gap) []Gap {
 	var parts []Gap
 	next := g.first
-	for _, a := range s.acceptedIn(g, accepted) {
+	for _, a := range s.acceptedIn(g) {
 		if a.last.No < next.No {
 			continue
 		}
@@ -55,9 +76,9 @@ func (s *survey) split(g Gap, accepted []acceptedRange) []Gap {
 
 // acceptedIn lists the accepted parts of a gap by their beginnings. They can
 // overlap.
-func (s *survey) acceptedIn(g Gap, accepted []acceptedRange) []Gap {
+func (s *survey) acceptedIn(g Gap) []Gap {
 	var in []Gap
-	for _, r := range accepted {
+	for _, r := range s.accepted {
 		first, last := max(r.first.No, g.first.No), min(r.last.No, g.last.No)
 		if r.first.Timeline == g.first.Timeline && r.first.Size == g.first.Size && first <= last {
 			in = append(in, newAccepted(g.Incarnation, numbered(g.first, first), numbered(g.first, last), "accepted by the configuration"))

@@ -64,9 +64,13 @@ type EpochInfo struct {
 	Principals []keys.Ref `json:"principals"` // that can unwrap it
 }
 
-// Info lists the archive and reads the facts of the newest segments.
-func (a *Archive) Info(ctx context.Context) (*Info, error) {
+// Info lists the archive and reads the facts of the newest segments. accepted
+// are gaps that are known and accepted.
+func (a *Archive) Info(ctx context.Context, accepted []SegmentRange) (*Info, error) {
 	s, err := a.survey(ctx)
+	if err == nil {
+		err = s.accept(accepted)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func (a *Archive) timelineInfo(ctx context.Context, s *survey, b *branch) (Timel
 	t := TimelineInfo{Timeline: b.Timeline, Parent: h.Parent(), Begin: h.Begin(), Segments: len(b.Segments), Partials: len(b.Partials), Bytes: b.Bytes}
 	if n, any := s.needs(b); any {
 		for _, g := range b.gaps(n) {
-			t.Gaps = append(t.Gaps, s.split(g, nil)...)
+			t.Gaps = append(t.Gaps, s.split(g)...)
 		}
 	}
 	if len(b.Segments) == 0 {

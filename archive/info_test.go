@@ -52,7 +52,7 @@ func busySite(t *testing.T) *site {
 // infoForms are what Info says, without what differs from run to run: sizes and keys.
 func infoForms(t *testing.T, a *archive.Archive) (text, asJSON string) {
 	t.Helper()
-	i, err := a.Info(t.Context())
+	i, err := a.Info(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,12 +85,29 @@ func TestInfo(t *testing.T) {
 
 func TestInfoOfAnEmptyArchive(t *testing.T) {
 	s := newSite(t, archive.Options{})
-	i, err := s.a.Info(t.Context())
+	i, err := s.a.Info(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(i.Incarnations) != 1 || len(i.Incarnations[0].Timelines) != 0 || len(i.Epochs) != 1 || len(i.Problems) != 0 {
 		t.Errorf("got %+v", i)
+	}
+}
+
+// A gap that the configuration accepts is shown as such.
+func TestInfoShowsAcceptedGaps(t *testing.T) {
+	s := listedSite(t, nil, "1/3-5", "1/7-9")
+	accepted, err := archive.ParseSegmentRange(seg(1, 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := s.a.Info(t.Context(), []archive.SegmentRange{accepted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaps := i.Incarnations[0].Timelines[0].Gaps
+	if len(gaps) != 1 || gaps[0].First != seg(1, 6) || gaps[0].Accepted == "" {
+		t.Errorf("gaps %+v, want %s accepted", gaps, seg(1, 6))
 	}
 }
 
@@ -112,7 +129,7 @@ func TestInfoContiguousEnd(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := listedSite(t, tt.histories, tt.ranges...)
-			i, err := s.a.Info(t.Context())
+			i, err := s.a.Info(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +165,7 @@ func TestInfoGoesOnBesideTrouble(t *testing.T) {
 			s := busySite(t)
 			object := s.object(tt.file)
 			tt.spoil(s, object)
-			i, err := s.a.Info(t.Context())
+			i, err := s.a.Info(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,31 +26,7 @@ func (v *verifier) limits() error {
 	if v.from != nil && v.to != nil && (v.from.Timeline > v.to.Timeline || v.from.Timeline == v.to.Timeline && v.from.No > v.to.No) {
 		return fmt.Errorf("%v comes after %v", v.from, v.to)
 	}
-	for _, r := range v.Accepted {
-		if err := v.accept(r); err != nil {
-			return fmt.Errorf("accepted gap %v: %w", r, err)
-		}
-	}
-	return nil
-}
-
-// accept takes r over for every incarnation with such segments. It stays in the
-// configuration when the next incarnation has others.
-func (v *verifier) accept(r SegmentRange) error {
-	var failed error
-	known := len(v.accepted)
-	for _, inc := range v.survey.Incarnations {
-		a, err := r.segments(inc.SegmentSize)
-		if err != nil {
-			failed = err
-			continue
-		}
-		v.accepted = append(v.accepted, a)
-	}
-	if len(v.accepted) > known {
-		return nil
-	}
-	return failed
+	return v.survey.accept(v.Accepted)
 }
 
 // current is the open incarnation.

@@ -19,6 +19,7 @@ type survey struct {
 	Damaged      []string                   // objects that repair moved away
 	Unknown      []string                   // objects that nothing of ours put there
 	Problems     []Problem
+	accepted     []acceptedRange // gaps that the operator accepts
 }
 
 type quarantineKey struct {

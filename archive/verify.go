@@ -57,7 +57,6 @@ type verifier struct {
 	VerifyOptions
 	survey   *survey
 	from, to *wal.Segment
-	accepted []acceptedRange
 	report   Report
 	mu       sync.Mutex // guards report while workers run
 }
@@ -103,7 +102,7 @@ func (v *verifier) gaps(ctx context.Context, b *branch, n need, c *Checked) erro
 			return err
 		}
 		for _, g := range rest {
-			for _, part := range v.survey.split(g, v.accepted) {
+			for _, part := range v.survey.split(g) {
 				v.gap(b, part, c)
 			}
 		}

@@ -119,7 +119,11 @@ func info(c *cli.Context, p command.Process) error {
 	if err != nil {
 		return err
 	}
-	i, err := a.Info(c.Context)
+	accepted, err := acceptedGaps(s)
+	if err != nil {
+		return err
+	}
+	i, err := a.Info(c.Context, accepted)
 	if err != nil {
 		return err
 	}
