@@ -75,7 +75,7 @@ var outside = map[string][]string{
 	"pitr":          {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
 	"cmd/...":       {"..."},
 
-	"keys/keystest/...":       {"golang.org/x/sync/..."},
+	"keys/keystest/...":       {"golang.org/x/sync/...", "github.com/ovh/kmip-go/..."},
 	"storage/storagetest/...": {"golang.org/x/sync/...", "github.com/aws/...", "github.com/Shopify/toxiproxy/v2/...", "github.com/prometheus/client_golang/prometheus", "github.com/rs/zerolog"},
 }
 
