@@ -3,7 +3,6 @@ package keys
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"walarchive/crypt"
@@ -17,15 +16,6 @@ type Ref struct {
 }
 
 func (r Ref) String() string { return r.Provider + "/" + r.Key }
-
-// ParseRef reads what Ref.String prints; the key's name may hold slashes.
-func ParseRef(s string) (Ref, error) {
-	p, k, ok := strings.Cut(s, "/")
-	if !ok || p == "" || k == "" {
-		return Ref{}, fmt.Errorf("%q is not provider/key", s)
-	}
-	return Ref{p, k}, nil
-}
 
 // Ring gives principal keys by reference and wraps epoch keys with them. It
 // remembers the keys it fetched. Its methods may be called concurrently.

@@ -118,5 +118,5 @@ func (e *WrongKeyError) Error() string {
 
 // Hint says what to look at.
 func (e *WrongKeyError) Hint() string {
-	return "compare the key's fingerprint with the one noted when the archive was made; restore the right key under this name"
+	return "compare it with the copy in the safe, or with that of a host where the archive opens (walarchive keys list shows fingerprints)"
 }
