@@ -22,7 +22,7 @@ type Opener func(options map[string]string) (keys.Provider, error)
 
 // Openers are the types of provider, by name.
 func Openers() map[string]Opener {
-	return map[string]Opener{"file": openFile, "transit": openTransit, "vault": openVault}
+	return map[string]Opener{"file": openFile, "kmip": openKMIP, "transit": openTransit, "vault": openVault}
 }
 
 // Open makes a provider of the type that the option "type" names.
@@ -66,7 +66,7 @@ func only(options map[string]string, names ...string) error {
 
 // OptionNames are the names of the options of all types, and "type".
 func OptionNames() []string {
-	names := append(vaultOptionNames(), typeOption, "path")
+	names := slices.Concat(vaultOptionNames(), kmipOptionNames(), []string{typeOption, "path"})
 	slices.Sort(names)
 	return slices.Compact(names)
 }

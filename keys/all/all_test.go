@@ -25,6 +25,9 @@ func TestOpen(t *testing.T) {
 		{"vault, plaintext perhaps", map[string]string{"type": "vault", "url": "http://v", "mount": "m", "token_file": "/t", "plaintext": "yes"}, `plaintext "yes" is not`},
 		{"transit", map[string]string{"type": "transit", "url": "https://v", "mount": "m", "auth": "approle", "role_id": "r", "secret_id_file": "/s"}, ""},
 		{"transit without mount", map[string]string{"type": "transit", "url": "https://v", "token_file": "/t"}, "mount is not set"},
+		{"kmip", map[string]string{"type": "kmip", "host": "a,b:2", "ca": "/c", "cert": "/c", "key": "/k"}, ""},
+		{"kmip without key", map[string]string{"type": "kmip", "host": "a", "port": "1", "ca": "/c", "cert": "/c"}, "key is not set"},
+		{"kmip with a slip", map[string]string{"type": "kmip", "hosts": "a", "ca": "/c", "cert": "/c", "key": "/k"}, "unknown option hosts"},
 		{"unknown option", map[string]string{"type": "file", "path": "/keyring", "mode": "x"}, "unknown option mode"},
 	}
 	for _, tt := range tests {
@@ -43,7 +46,7 @@ func TestOpen(t *testing.T) {
 // What variables of the environment are named after.
 func TestOptionNames(t *testing.T) {
 	names := OptionNames()
-	for _, want := range []string{"type", "path", "url", "token_file", "auth_mount"} {
+	for _, want := range []string{"type", "path", "url", "token_file", "auth_mount", "host", "port"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is not in %v", want, names)
 		}
