@@ -53,6 +53,8 @@ func settings(o tde.Options) (map[string]string, error) {
 		return map[string]string{"type": "file", "path": o.Path}, nil
 	case tde.VaultOptions:
 		return vaultSettings(o), nil
+	case tde.KMIPOptions:
+		return kmipSettings(o), nil
 	}
 	return nil, fmt.Errorf("%w: keys of a provider of this type cannot be read", tde.ErrProvider)
 }
@@ -64,6 +66,11 @@ func vaultSettings(o tde.VaultOptions) map[string]string {
 		"type": "vault", "url": o.URL, "mount": o.MountPath, "namespace": o.Namespace,
 		"token_file": o.TokenPath, "ca": o.CAPath, "plaintext": "allowed",
 	}
+}
+
+// kmipSettings verify the service's certificate, which pg_tde does not.
+func kmipSettings(o tde.KMIPOptions) map[string]string {
+	return map[string]string{"type": "kmip", "host": o.Host, "port": o.Port, "ca": o.CAPath, "cert": o.CertPath, "key": o.KeyPath}
 }
 
 // locate says where on this host the file is that the server knows as path.
