@@ -19,6 +19,7 @@ if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
 fi
 command -v npm >/dev/null || debian nodejs npm
 python3 -m pip --version >/dev/null 2>&1 || debian python3-pip
+[ -x /usr/bin/pykmip-server ] || debian python3-pykmip
 
 ls /usr/lib/postgresql/*/bin/postgres
 
