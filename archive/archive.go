@@ -100,6 +100,9 @@ func (a *Archive) noArchive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if isProbe(info.Name) {
+			continue
+		}
 		err := fmt.Errorf("%w: objects such as %s are there, but no key chain", ErrNoArchive, info.Name)
 		return advise(err, "the objects under keys/ are gone: restore them from a copy of the bucket")
 	}

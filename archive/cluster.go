@@ -99,7 +99,7 @@ func create(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref,
 		if err != nil {
 			return nil, err
 		}
-		if info.Name != hintObject { // another init's entry 1, or what is left of an archive
+		if !isLeftover(info.Name) { // another init's entry 1, or what is left of an archive
 			return Open(ctx, b, ring, o)
 		}
 	}

@@ -17,6 +17,7 @@
 //	wal/<incarnation>/<timeline>/<name>                sealed .history or .backup file
 //	quarantine/<incarnation>/<timeline>/<name>.<n>     sealed bytes of a file that was not accepted
 //	damaged/<object>.<n>                               an object moved away by repair, and its .record
+//	probe/<random>                                     of a check of the store; gone again if that may delete
 //
 // An incarnation is one (system identifier, PostgreSQL major version, segment
 // size). The first is opened by Init, further ones by Init with Next after

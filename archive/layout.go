@@ -17,6 +17,7 @@ const (
 	walPrefix        = "wal/"
 	quarantinePrefix = "quarantine/"
 	damagedPrefix    = "damaged/"
+	probePrefix      = "probe/"
 )
 
 func chainObject(n int) string { return fmt.Sprintf("%s%08d", chainPrefix, n) }
