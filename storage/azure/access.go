@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // access is where the account is and what opens it: a key, a shared access
@@ -81,7 +82,7 @@ func readSecret(what, file string, parse func(text string) error) error {
 		return storage.Classify(fmt.Errorf("%s: %w", what, err), storage.ErrInvalid, "")
 	}
 	if len(data) > maxSecret {
-		return invalid("%s: %s has more than %d bytes", what, file, maxSecret)
+		return remote.Invalid("%s: %s has more than %d bytes", what, file, maxSecret)
 	}
 	if err := parse(strings.TrimSpace(string(data))); err != nil {
 		return storage.Classify(fmt.Errorf("%s: %s: %w", what, file, err), storage.ErrInvalid, "")

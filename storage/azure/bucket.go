@@ -35,6 +35,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // A Bucket is a container of Azure Blob Storage.
@@ -75,7 +76,7 @@ func (b *Bucket) Stat(ctx context.Context, name string) (storage.Info, error) {
 	}
 	info, err := b.stat(ctx, name)
 	if err != nil {
-		return storage.Info{}, b.failure(ctx, "stat", name, err)
+		return storage.Info{}, remote.Failure(ctx, "stat", name, err, b.classify)
 	}
 	return info, nil
 }
@@ -86,7 +87,7 @@ func (b *Bucket) stat(ctx context.Context, name string) (storage.Info, error) {
 		return storage.Info{}, err
 	}
 	if out.ETag == nil || out.ContentLength == nil || out.LastModified == nil {
-		return storage.Info{}, wrong("the answer describes no object")
+		return storage.Info{}, remote.Wrong("the answer describes no object")
 	}
 	return storage.Info{Name: name, Size: *out.ContentLength, ModTime: *out.LastModified}, nil
 }
@@ -98,7 +99,7 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	if _, err := b.blob(name).Delete(ctx, nil); err != nil {
-		if err = b.failure(ctx, "delete", name, err); !errors.Is(err, storage.ErrNotExist) {
+		if err = remote.Failure(ctx, "delete", name, err, b.classify); !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
 	}
@@ -109,5 +110,5 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 // the range.
 func unsatisfiable(err error) bool {
 	a := refusal(err)
-	return a != nil && a.status == http.StatusRequestedRangeNotSatisfiable && a.is("InvalidRange")
+	return a != nil && a.Status == http.StatusRequestedRangeNotSatisfiable && a.Is("InvalidRange")
 }

@@ -2,15 +2,10 @@ package azure
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -19,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // newClient makes a client of the SDK that tries once.
@@ -52,53 +48,14 @@ func once(t policy.Transporter) azcore.ClientOptions {
 	return azcore.ClientOptions{Transport: t, Retry: policy.RetryOptions{MaxRetries: -1}}
 }
 
-// newHTTPClient is for HTTP/1.1: what moves WAL wants a connection for each
-// request rather than one for all. It follows no redirect: the service has
-// none, portals have.
+// newHTTPClient follows no redirect: the service has none, portals have.
 func newHTTPClient(o Options) (*http.Client, error) {
-	roots, err := trusted(o.CAFile)
+	t, err := remote.Transport(o.CAFile, o.ConnectTimeout)
 	if err != nil {
 		return nil, err
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	t := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: o.ConnectTimeout}).DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: roots},
-		TLSHandshakeTimeout: o.ConnectTimeout,
-		MaxIdleConnsPerHost: 64,
-		ReadBufferSize:      64 << 10,
-		WriteBufferSize:     64 << 10,
-		DisableCompression:  true, // content comes as it is, with its length
-		Protocols:           protocols,
-	}
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &http.Client{Transport: t, CheckRedirect: stay}, nil
+	return &http.Client{Transport: t, CheckRedirect: remote.Stay}, nil
 }
-
-// trusted is the system's certificates and those in file; nil without a file.
-func trusted(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, storage.Classify(fmt.Errorf("CA file: %w", err), storage.ErrInvalid, "")
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("certificates of the system: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, invalid("CA file %s has no certificate in PEM", file)
-	}
-	return roots, nil
-}
-
-// maxDocument bounds what the SDK reads into memory of one answer, in bytes: a
-// page of a list, 1000 objects with names of 1 KiB, is half of it.
-const maxDocument = 4 << 20
 
 // A transport sends the SDK's requests. It adds the shared access signature,
 // so that the SDK, its log and its errors never see it, and lets answers
@@ -119,11 +76,11 @@ func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	}
 	answer.Request = r
 	if answer.Header.Get("X-Ms-Request-Id") == "" {
-		return nil, errors.Join(wrong(fmt.Sprintf("no answer of Azure (status %d)", answer.StatusCode)), answer.Body.Close())
+		return nil, errors.Join(remote.Wrong(fmt.Sprintf("no answer of Azure (status %d)", answer.StatusCode)), answer.Body.Close())
 	}
 	object := r.Method == http.MethodGet && r.URL.Query().Get("comp") == "" && answer.StatusCode < 300
 	if !object {
-		answer.Body = document{io.LimitReader(answer.Body, maxDocument), answer.Body}
+		answer.Body = remote.Document(answer.Body)
 	}
 	return answer, nil
 }
@@ -141,11 +98,6 @@ func (t *transport) signed(r *http.Request) *http.Request {
 	return r
 }
 
-type document struct {
-	io.Reader
-	io.Closer
-}
-
 // credential marks the errors of the SDK's chain, which would otherwise look
 // like those of a request.
 type credential struct{ next azcore.TokenCredential }
@@ -153,12 +105,7 @@ type credential struct{ next azcore.TokenCredential }
 func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := c.next.GetToken(ctx, o)
 	if err != nil {
-		return azcore.AccessToken{}, &credentialsError{err}
+		return azcore.AccessToken{}, &remote.CredentialsError{Err: err}
 	}
 	return token, nil
 }
-
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return "no credentials: " + e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }

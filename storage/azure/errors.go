@@ -1,16 +1,12 @@
 package azure
 
 import (
-	"context"
-	"crypto/tls"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,52 +15,38 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
-
-// failure is what an operation returns: err with its kind and a hint.
-func (b *Bucket) failure(ctx context.Context, op, name string, err error) error {
-	if e := ctx.Err(); e != nil {
-		err = e
-	} else {
-		err = b.classify(err)
-	}
-	return &storage.Error{Op: op, Name: name, Err: err}
-}
 
 // An answer is a refusal by the service.
 type answer struct {
-	status  int
-	code    string
-	message string
-	request string        // the service's id of the request
-	skew    time.Duration // of this host's clock against the service's; 0: unknown
+	remote.Answer
+	skew time.Duration // of this host's clock against the service's; 0: unknown
 }
 
 func (a *answer) Error() string {
-	text := a.code
+	text := a.Code
 	if text == "" {
 		text = "refused"
 	}
-	if a.message != "" {
-		text += ": " + a.message
+	if a.Message != "" {
+		text += ": " + a.Message
 	}
-	return fmt.Sprintf("%s (status %d, request %s)", text, a.status, a.request)
+	return text + " (" + a.Origin() + ")"
 }
-
-func (a *answer) is(codes ...string) bool { return slices.Contains(codes, a.code) }
 
 // refusal is the service's answer in an error of the SDK; nil: there is none.
 func refusal(err error) *answer {
 	var refused *azcore.ResponseError
-	var missing *credentialsError
+	var missing *remote.CredentialsError
 	if errors.As(err, &missing) || !errors.As(err, &refused) || refused.RawResponse == nil {
 		return nil
 	}
 	header := refused.RawResponse.Header
-	a := &answer{
-		status: refused.StatusCode, code: printable(refused.ErrorCode),
-		message: message(refused.RawResponse), request: printable(header.Get("X-Ms-Request-Id")),
-	}
+	a := &answer{Answer: remote.Answer{
+		Status: refused.StatusCode, Code: printable(refused.ErrorCode),
+		Message: message(refused.RawResponse), Request: printable(header.Get("X-Ms-Request-Id")),
+	}}
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		a.skew = time.Since(date)
 	}
@@ -86,49 +68,28 @@ func message(r *http.Response) string {
 	return printable(strings.TrimSpace(first))
 }
 
-// printable is text of the service's as it may stand in a line of a log.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.ToValidUTF8(s[:min(len(s), 600)], "?")
-}
-
-// wrong is the error of an answer that the service never gives.
-func wrong(what string) error {
-	return storage.Classify(errors.New(what), storage.ErrUnavailable,
-		"does a proxy or a portal answer in the place of the store?")
-}
+func printable(s string) string { return remote.Printable(s, 600) }
 
 // classify gives an error of the SDK its kind.
 func (b *Bucket) classify(err error) error {
-	var missing *credentialsError
-	var untrusted *tls.CertificateVerificationError
+	var missing *remote.CredentialsError
 	var unknown *net.DNSError
-	var network net.Error
 	switch {
 	case errors.As(err, &missing):
 		return classifyCredentials(missing)
-	case errors.As(err, &untrusted):
-		return storage.Classify(untrusted, storage.ErrUnavailable, "if the store's certificate is of a private authority, name that authority's CA file")
 	case errors.As(err, &unknown) && unknown.IsNotFound:
 		return storage.Classify(unknown, storage.ErrUnavailable, "is there an account at "+b.endpoint+"? A name that does not exist has no address")
-	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return storage.Classify(err, storage.ErrUnavailable, "is the store reachable at "+b.endpoint+"?")
 	}
 	if a := refusal(err); a != nil {
 		hint, kind := b.judge(a)
 		return storage.Classify(a, kind, hint)
 	}
-	return err
+	return remote.ClassifyNetwork(err, b.endpoint)
 }
 
 // classifyCredentials: a refusal is final; a metadata service that is not
 // there may be late, as after a boot.
-func classifyCredentials(err *credentialsError) error {
+func classifyCredentials(err *remote.CredentialsError) error {
 	var kind error
 	var failed *azidentity.AuthenticationFailedError
 	if errors.As(err, &failed) && failed.RawResponse != nil {
@@ -148,24 +109,24 @@ func classifyCredentials(err *credentialsError) error {
 // judge is what the operator can do about a refusal, and its kind.
 func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	switch {
-	case a.is("BlobNotFound") && a.status == http.StatusNotFound:
+	case a.Is("BlobNotFound") && a.Status == http.StatusNotFound:
 		return "", storage.ErrNotExist
-	case a.is("BlobAlreadyExists", "ConditionNotMet"):
+	case a.Is("BlobAlreadyExists", "ConditionNotMet"):
 		return "", storage.ErrExist
-	case a.is("ContainerNotFound", "ResourceNotFound"):
+	case a.Is("ContainerNotFound", "ResourceNotFound"):
 		return fmt.Sprintf("there is no container %s at %s: create it, or correct the name", b.o.Container, b.endpoint), storage.ErrInvalid
-	case a.is("ContainerBeingDeleted", "ContainerDisabled"):
+	case a.Is("ContainerBeingDeleted", "ContainerDisabled"):
 		return "the container is being deleted", storage.ErrUnavailable
-	case a.is("Crc64Mismatch", "Md5Mismatch"):
+	case a.Is("Crc64Mismatch", "Md5Mismatch"):
 		return "the bytes were changed on their way", storage.ErrUnavailable
-	case a.is("InvalidHeaderValue", "FeatureVersionMismatch"):
+	case a.Is("InvalidHeaderValue", "FeatureVersionMismatch"):
 		return "the store does not know a setting, or this version of the protocol (azurite --skipApiVersionCheck)", storage.ErrInvalid
-	case a.is("InvalidResourceName", "InvalidUri", "OutOfRangeInput", "InvalidQueryParameterValue", "InvalidBlobTier", "InvalidInput", "UnsupportedHeader",
+	case a.Is("InvalidResourceName", "InvalidUri", "OutOfRangeInput", "InvalidQueryParameterValue", "InvalidBlobTier", "InvalidInput", "UnsupportedHeader",
 		"RequestBodyTooLarge", "BlobAccessTierNotSupportedForAccountType", "EncryptionScopeNotFound", "BlobImmutabilityPolicyNotSupported"):
 		return "", storage.ErrInvalid
-	case a.is("NotImplemented", "ConditionHeadersNotSupported"), a.status == http.StatusNotImplemented:
+	case a.Is("NotImplemented", "ConditionHeadersNotSupported"), a.Status == http.StatusNotImplemented:
 		return "the store lacks what the settings ask for, or writes on the condition that a name is free", errors.ErrUnsupported
-	case a.status == http.StatusInsufficientStorage:
+	case a.Status == http.StatusInsufficientStorage:
 		return "raise the quota or the capacity of the store", storage.ErrFull
 	}
 	if hint := b.permissionHint(a); hint != "" {
@@ -179,29 +140,29 @@ const maxSkew = 15 * time.Minute
 
 // permissionHint is empty if a is not about permissions.
 func (b *Bucket) permissionHint(a *answer) string {
-	denied := a.status == http.StatusForbidden || a.status == http.StatusUnauthorized
+	denied := a.Status == http.StatusForbidden || a.Status == http.StatusUnauthorized
 	switch {
-	case a.is("BlobArchived", "BlobBeingRehydrated"):
+	case a.Is("BlobArchived", "BlobBeingRehydrated"):
 		return "the object lies in the Archive tier, from which it must be rehydrated first"
-	case a.is("BlobImmutableDueToPolicy"):
+	case a.Is("BlobImmutableDueToPolicy"):
 		return "an immutability policy or a legal hold protects the object"
-	case a.is("SnapshotsPresent"):
+	case a.Is("SnapshotsPresent"):
 		return "the object has snapshots, which walarchive does not delete"
-	case strings.HasPrefix(a.code, "LeaseId"), strings.HasPrefix(a.code, "LeaseNot"):
+	case strings.HasPrefix(a.Code, "LeaseId"), strings.HasPrefix(a.Code, "LeaseNot"):
 		return "somebody holds a lease on the object: break it"
-	case a.is("PublicAccessNotPermitted", "NoAuthenticationInformation", "InvalidAuthenticationInfo"):
+	case a.Is("PublicAccessNotPermitted", "NoAuthenticationInformation", "InvalidAuthenticationInfo"):
 		return "the store saw no valid credentials"
 	case denied && a.skew.Abs() > maxSkew:
 		return fmt.Sprintf("the clock of this host is %v off: synchronise it", a.skew.Round(time.Second))
 	case denied && !b.expires.IsZero() && time.Now().After(b.expires):
 		return "the shared access signature expired at " + b.expires.Format(time.RFC3339) + ": write a new one into its file"
-	case a.is("KeyBasedAuthenticationNotPermitted"):
+	case a.Is("KeyBasedAuthenticationNotPermitted"):
 		return "the account takes neither its keys nor signatures made with them: use an identity of Azure"
-	case a.is("AuthorizationSourceIPMismatch", "IpAuthorizationError"):
+	case a.Is("AuthorizationSourceIPMismatch", "IpAuthorizationError"):
 		return "the network rules or the signature do not allow the address of this host"
-	case a.is("AccountIsDisabled"):
+	case a.Is("AccountIsDisabled"):
 		return "the account is disabled"
-	case a.is("AuthenticationFailed"), a.is("InvalidAccountKey"):
+	case a.Is("AuthenticationFailed"), a.Is("InvalidAccountKey"):
 		return "the key or signature is wrong, replaced or expired, or a proxy alters requests"
 	case denied:
 		return "the credentials need to read, list and create blobs here (role Storage Blob Data Contributor, or a signature with rcl; large ones with w, too)"

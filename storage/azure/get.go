@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // Get opens a range of an object.
@@ -20,19 +21,19 @@ func (b *Bucket) Get(ctx context.Context, name string, off, n int64) (io.ReadClo
 		return nil, err
 	}
 	if off < 0 {
-		return nil, &storage.Error{Op: "get", Name: name, Err: invalid("offset %d is negative", off)}
+		return nil, &storage.Error{Op: "get", Name: name, Err: remote.Invalid("offset %d is negative", off)}
 	}
 	body, length, err := b.open(ctx, name, byteRange(off, n))
 	if err != nil {
-		return nil, b.failure(ctx, "get", name, err)
+		return nil, remote.Failure(ctx, "get", name, err, b.classify)
 	}
 	if n == 0 {
 		if err := body.Close(); err != nil {
-			return nil, b.failure(ctx, "get", name, err)
+			return nil, remote.Failure(ctx, "get", name, err, b.classify)
 		}
 		return http.NoBody, nil
 	}
-	return &reader{b: b, ctx: ctx, name: name, body: body, left: length}, nil
+	return &remote.Reader{Context: ctx, Name: name, Body: body, Left: length, Classify: b.classify}, nil
 }
 
 // byteRange is a range of n bytes from off, or all if n < 0: then its Count is
@@ -54,7 +55,7 @@ func (b *Bucket) open(ctx context.Context, name string, r blob.HTTPRange) (body 
 		return nil, 0, err
 	}
 	if out.Body == nil {
-		return nil, 0, wrong("the answer is no object")
+		return nil, 0, remote.Wrong("the answer is no object")
 	}
 	length, err = extent(out, r)
 	if err != nil {
@@ -67,7 +68,7 @@ func (b *Bucket) open(ctx context.Context, name string, r blob.HTTPRange) (body 
 // an answer to that.
 func extent(out blob.DownloadStreamResponse, r blob.HTTPRange) (int64, error) {
 	if out.ETag == nil || out.ContentLength == nil || *out.ContentLength < 0 {
-		return 0, wrong("the answer is no object of a known length")
+		return 0, remote.Wrong("the answer is no object of a known length")
 	}
 	length := *out.ContentLength
 	if r == (blob.HTTPRange{}) {
@@ -80,32 +81,7 @@ func extent(out blob.DownloadStreamResponse, r blob.HTTPRange) (int64, error) {
 	}
 	if _, err := fmt.Sscanf(got, "bytes %d-%d/", &first, &last); err != nil ||
 		first != r.Offset || last-first+1 != length || r.Count > 0 && length > r.Count {
-		return 0, wrong(fmt.Sprintf("asked for %d bytes from %d (0: all), the store sends %.60q", r.Count, r.Offset, cmp.Or(got, "the whole object")))
+		return 0, remote.Wrong(fmt.Sprintf("asked for %d bytes from %d (0: all), the store sends %.60q", r.Count, r.Offset, cmp.Or(got, "the whole object")))
 	}
 	return length, nil
 }
-
-// A reader holds the store to the length that it announced.
-type reader struct {
-	b    *Bucket
-	ctx  context.Context
-	name string
-	body io.ReadCloser
-	left int64
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.body.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case err == io.EOF && r.left == 0:
-		return n, io.EOF
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.b.failure(r.ctx, "get", r.name, err)
-}
-
-func (r *reader) Close() error { return r.body.Close() }

@@ -10,29 +10,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // List asks for a page when the one before was taken.
 func (b *Bucket) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
-	return func(yield func(storage.Info, error) bool) {
-		if !beginsName(prefix) {
-			return
-		}
-		for info, err := range b.list(ctx, prefix, after) {
-			if err != nil {
-				yield(storage.Info{}, b.failure(ctx, "list", prefix, err))
-				return
-			}
-			if !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
-
-// beginsName reports whether any name begins with prefix.
-func beginsName(prefix string) bool {
-	return storage.ValidName(prefix) || storage.ValidName(prefix+"x")
+	return remote.List(ctx, prefix, b.list(ctx, prefix, after), b.classify)
 }
 
 // list yields what is in the container, in the store's order, which must be
@@ -73,7 +56,7 @@ func disordered(name, last string) error {
 func (b *Bucket) pages(ctx context.Context, prefix, after string) iter.Seq2[[]*container.BlobItem, error] {
 	return func(yield func([]*container.BlobItem, error) bool) {
 		pager := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-			Prefix: optional(prefix), StartFrom: optional(after), MaxResults: &b.page,
+			Prefix: remote.Optional(prefix), StartFrom: remote.Optional(after), MaxResults: &b.page,
 			ResponseFormat: container.StorageResponseFormatXML,
 		})
 		marker := ""
@@ -102,14 +85,14 @@ func (b *Bucket) pages(ctx context.Context, prefix, after string) iter.Seq2[[]*c
 func (b *Bucket) checkPage(out container.ListBlobsFlatResponse, marker string) error {
 	switch {
 	case out.ContainerName == nil || *out.ContainerName != b.o.Container || out.Segment == nil:
-		return wrong("the answer is no list of the container")
+		return remote.Wrong("the answer is no list of the container")
 	case out.NextMarker != nil && *out.NextMarker != "" && *out.NextMarker == marker:
-		return wrong("the list goes on where it was before")
+		return remote.Wrong("the list goes on where it was before")
 	}
 	for _, item := range out.Segment.BlobItems {
 		if item == nil || item.Name == nil || item.Properties == nil ||
 			item.Properties.ContentLength == nil || item.Properties.LastModified == nil {
-			return wrong("the list has an object without name, size or time")
+			return remote.Wrong("the list has an object without name, size or time")
 		}
 	}
 	return nil

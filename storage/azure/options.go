@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // Options say where a container is and how objects are kept there. Container
@@ -60,20 +61,20 @@ func (o Options) check() error {
 	case o.Container == "":
 		return storage.Classify(errors.New("no container is named"), storage.ErrInvalid, "write azblob://CONTAINER/PREFIX")
 	case !wellFormed(o.Container, 3, 63, "-"):
-		return invalid("%.70q cannot be the name of a container", o.Container)
+		return remote.Invalid("%.70q cannot be the name of a container", o.Container)
 	case o.Account != "" && !wellFormed(o.Account, 3, 24, ""):
-		return invalid("%.70q cannot be the name of a storage account", o.Account)
+		return remote.Invalid("%.70q cannot be the name of a storage account", o.Account)
 	case !slices.Contains([]string{"", "Hot", "Cool", "Cold"}, o.Tier):
 		return storage.Classify(fmt.Errorf("access tier %q is none of Hot, Cool, Cold", o.Tier), storage.ErrInvalid,
 			"what lies in Archive cannot be read without hours of rehydration")
 	case !slices.Contains([]string{"", "Unlocked", "Locked"}, o.RetainMode):
-		return invalid("retention mode %q is neither Unlocked nor Locked", o.RetainMode)
+		return remote.Invalid("retention mode %q is neither Unlocked nor Locked", o.RetainMode)
 	case (o.RetainMode == "") != (o.RetainFor <= 0):
-		return invalid("a retention has a mode and a time span, both or neither")
+		return remote.Invalid("a retention has a mode and a time span, both or neither")
 	case o.PartSize < minPart || o.PartSize > maxPart:
-		return invalid("part size %d is not between %d and %d bytes", o.PartSize, minPart, maxPart)
+		return remote.Invalid("part size %d is not between %d and %d bytes", o.PartSize, minPart, maxPart)
 	case o.Concurrency < 1 || o.Concurrency > 64:
-		return invalid("concurrency %d is not between 1 and 64", o.Concurrency)
+		return remote.Invalid("concurrency %d is not between 1 and 64", o.Concurrency)
 	}
 	return o.checkPlace()
 }
@@ -88,11 +89,11 @@ func (o Options) checkPlace() error {
 	}
 	switch {
 	case files > 1:
-		return invalid("of connection string, shared access signature and account key, only one can be used")
+		return remote.Invalid("of connection string, shared access signature and account key, only one can be used")
 	case o.ConnectionStringFile != "" && (o.Account != "" || o.Endpoint != ""):
-		return invalid("a connection string names the account and the endpoint: set neither beside it")
+		return remote.Invalid("a connection string names the account and the endpoint: set neither beside it")
 	case o.KeyFile != "" && o.Account == "":
-		return invalid("an account key needs the name of its account")
+		return remote.Invalid("an account key needs the name of its account")
 	case o.ConnectionStringFile == "" && o.Account == "" && o.Endpoint == "":
 		return storage.Classify(errors.New("no storage account is named"), storage.ErrInvalid, "set the account, or an endpoint")
 	case o.Endpoint != "":
@@ -144,16 +145,4 @@ func (o Options) scope() *blob.CPKScopeInfo {
 		return nil
 	}
 	return &blob.CPKScopeInfo{EncryptionScope: &o.EncryptionScope}
-}
-
-// optional is s, or nil for none.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func invalid(format string, args ...any) error {
-	return storage.Classify(fmt.Errorf(format, args...), storage.ErrInvalid, "")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // maxSingle is the size in bytes up to which a body goes up in one request.
@@ -20,22 +21,10 @@ const maxSingle = 64 << 20
 
 // Put stores body.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker) error {
-	if err := storage.CheckName("put", name); err != nil {
-		return err
-	}
-	lent := lend(body)
-	defer lent.takeBack()
-	err := b.put(ctx, name, lent)
-	if err != nil && lent.failed() != nil {
-		err = lent.failed()
-	}
-	if err != nil {
-		return b.failure(ctx, "put", name, err)
-	}
-	return nil
+	return remote.Put(ctx, name, body, b.put, b.classify)
 }
 
-func (b *Bucket) put(ctx context.Context, name string, body *lentBody) error {
+func (b *Bucket) put(ctx context.Context, name string, body io.ReadSeeker) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -65,7 +54,7 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 		TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
 	})
 	if err == nil && (out.ETag == nil || out.LastModified == nil) {
-		err = wrong("the answer is not that of a store")
+		err = remote.Wrong("the answer is not that of a store")
 	}
 	return err
 }
@@ -81,11 +70,11 @@ func absent() *blob.AccessConditions {
 // once another writer has stored the object.
 func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
 	a := refusal(err)
-	if a == nil || a.is("BlobAlreadyExists", "ConditionNotMet") {
+	if a == nil || a.Is("BlobAlreadyExists", "ConditionNotMet") {
 		return err
 	}
-	if a.status != http.StatusConflict && a.status != http.StatusPreconditionFailed &&
-		!a.is("AuthorizationPermissionMismatch", "InvalidBlockList", "InvalidBlobOrBlock") {
+	if a.Status != http.StatusConflict && a.Status != http.StatusPreconditionFailed &&
+		!a.Is("AuthorizationPermissionMismatch", "InvalidBlockList", "InvalidBlobOrBlock") {
 		return err
 	}
 	if _, lookErr := b.stat(ctx, name); lookErr == nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"hash/crc64"
 	"io"
 	"net/http"
@@ -170,21 +169,6 @@ func TestRefusedBlockEndsThePut(t *testing.T) {
 	}
 	if len(s.list) != 0 {
 		t.Error("the blocks were committed")
-	}
-}
-
-func TestTooManyBlocks(t *testing.T) {
-	u := newUpload(newFake(t, stored).bucket(t), "name")
-	u.blocks = maxBlocks
-	if _, err := u.next(nil, 1, strings.NewReader("x")); !errors.Is(err, storage.ErrTooLarge) {
-		t.Errorf("got %v, want %v", err, storage.ErrTooLarge)
-	}
-	if _, err := u.next(nil, 1, strings.NewReader("")); err != io.EOF {
-		t.Errorf("at the end: got %v, want %v", err, io.EOF)
-	}
-	b := newFake(t, stored).bucket(t)
-	if got, want := b.blockSize(int64(maxBlocks)*(20<<20)), int64(20<<20); got != want {
-		t.Errorf("a block of a large body has %d bytes, want %d", got, want)
 	}
 }
 

@@ -30,6 +30,7 @@ import (
 	sdk "cloud.google.com/go/storage"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // A Bucket is a bucket of Cloud Storage.
@@ -63,10 +64,10 @@ func (b *Bucket) Stat(ctx context.Context, name string) (storage.Info, error) {
 	}
 	attrs, err := b.object(name).Attrs(ctx)
 	if err == nil && attrs.Name != name {
-		err = wrong("the answer describes another object")
+		err = remote.Wrong("the answer describes another object")
 	}
 	if err != nil {
-		return storage.Info{}, b.failure(ctx, "stat", name, b.missing(ctx, name, err))
+		return storage.Info{}, remote.Failure(ctx, "stat", name, b.missing(ctx, name, err), b.classify)
 	}
 	return info(attrs), nil
 }
@@ -80,7 +81,7 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 	if err == nil || errors.Is(err, storage.ErrNotExist) {
 		return nil
 	}
-	return b.failure(ctx, "delete", name, err)
+	return remote.Failure(ctx, "delete", name, err, b.classify)
 }
 
 func (b *Bucket) object(name string) *sdk.ObjectHandle {
@@ -97,10 +98,10 @@ func info(attrs *sdk.ObjectAttrs) storage.Info {
 // decides: only a bucket that is there can show one without the object.
 func (b *Bucket) missing(ctx context.Context, name string, err error) error {
 	var a *answer
-	if !errors.As(explain(err), &a) || a.status != http.StatusNotFound {
+	if !errors.As(explain(err), &a) || a.Status != http.StatusNotFound {
 		return err
 	}
-	if a.message == "No such object: "+b.o.Bucket+"/"+name {
+	if a.Message == "No such object: "+b.o.Bucket+"/"+name {
 		return storage.ErrNotExist
 	}
 	for listed, err := range b.list(ctx, name, "", 1) {
@@ -108,7 +109,7 @@ func (b *Bucket) missing(ctx context.Context, name string, err error) error {
 			return err
 		}
 		if listed.Name == name {
-			return wrong("the store lists the object and says that it is not there")
+			return remote.Wrong("the store lists the object and says that it is not there")
 		}
 		break
 	}

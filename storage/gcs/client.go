@@ -2,30 +2,27 @@ package gcs
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
 	sdk "cloud.google.com/go/storage"
 	"google.golang.org/api/option"
 
-	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
-// newClient makes a client of the SDK that tries once, says nothing and obeys
-// no variable of the environment but those of the credentials. It gets its
-// connection ready made: with one of the SDK's making there would be no place
-// for limits and for a CA file.
+// newClient makes a client of the SDK that tries once, says nothing, follows
+// no redirect (the API has none, portals have) and obeys no variable of the
+// environment but those of the credentials. It gets its connection ready made:
+// with one of the SDK's making there would be no place for limits and for a CA
+// file.
 func newClient(ctx context.Context, o Options) (*sdk.Client, error) {
-	transport, err := newTransport(o)
+	transport, err := remote.Transport(o.CAFile, o.ConnectTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +33,11 @@ func newClient(ctx context.Context, o Options) (*sdk.Client, error) {
 	connection := guard{next: transport, endpoint: endpoint}
 	if !o.Anonymous {
 		if connection.next, err = authorize(transport); err != nil {
-			return nil, classifyCredentials(&credentialsError{err})
+			return nil, classifyCredentials(&remote.CredentialsError{Err: err})
 		}
 	}
 	client, err := sdk.NewClient(ctx,
-		option.WithHTTPClient(&http.Client{Transport: connection, CheckRedirect: stay}),
+		option.WithHTTPClient(&http.Client{Transport: connection, CheckRedirect: remote.Stay}),
 		option.WithEndpoint(o.Endpoint+"/storage/v1/"),
 		option.WithoutAuthentication(), // authorize does that
 		option.WithLogger(slog.New(slog.DiscardHandler)),
@@ -55,51 +52,6 @@ func newClient(ctx context.Context, o Options) (*sdk.Client, error) {
 }
 
 func never(error) bool { return false }
-
-// stay follows no redirect: the API has none, portals have.
-func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// newTransport is for HTTP/1.1: what moves WAL wants a connection for each
-// request rather than one for all.
-func newTransport(o Options) (*http.Transport, error) {
-	roots, err := trusted(o.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: o.ConnectTimeout}
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: roots},
-		TLSHandshakeTimeout: o.ConnectTimeout,
-		MaxIdleConnsPerHost: 64,
-		ReadBufferSize:      64 << 10,
-		WriteBufferSize:     64 << 10,
-		DisableCompression:  true, // content comes as it is, with its length
-		Protocols:           protocols,
-	}, nil
-}
-
-// trusted is the system's certificates and those in file; nil without a file.
-func trusted(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, storage.Classify(fmt.Errorf("CA file: %w", err), storage.ErrInvalid, "")
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("certificates of the system: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, invalid("CA file %s has no certificate in PEM", file)
-	}
-	return roots, nil
-}
 
 // authorize finds the default credentials and adds them to each request.
 func authorize(next http.RoundTripper) (http.RoundTripper, error) {
@@ -123,11 +75,11 @@ type authorized struct {
 func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, err := a.credentials.Token(r.Context())
 	if err != nil {
-		return nil, errors.Join(&credentialsError{err}, closeBody(r))
+		return nil, errors.Join(&remote.CredentialsError{Err: err}, closeBody(r))
 	}
 	project, err := a.credentials.QuotaProjectID(r.Context())
 	if err != nil {
-		return nil, errors.Join(&credentialsError{err}, closeBody(r))
+		return nil, errors.Join(&remote.CredentialsError{Err: err}, closeBody(r))
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+token.Value)
@@ -144,10 +96,3 @@ func closeBody(r *http.Request) error {
 	}
 	return r.Body.Close()
 }
-
-// credentialsError keeps errors of the credentials apart from those of the
-// store.
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return "no credentials: " + e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }

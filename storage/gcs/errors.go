@@ -1,12 +1,8 @@
 package gcs
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,45 +12,30 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
-// failure is what an operation returns: err with its kind and a hint.
-func (b *Bucket) failure(ctx context.Context, op, name string, err error) error {
-	if e := ctx.Err(); e != nil {
-		err = e
-	} else {
-		err = b.classify(explain(err))
-	}
-	return &storage.Error{Op: op, Name: name, Err: err}
-}
-
-// An answer is a refusal by the store, or by what answers in its place.
+// An answer's Code is the reason of the JSON API; it is empty where that says
+// none, as for content.
 type answer struct {
-	status  int
-	reason  string // of the JSON API; empty where it says none, as for content
-	message string
-	request string // the store's id of the request
-	skew    time.Duration
+	remote.Answer
+	skew time.Duration // of this host's clock against the store's; 0: unknown
 }
 
 func (a *answer) Error() string {
-	text := fmt.Sprintf("status %d", a.status)
-	if a.request != "" {
-		text += ", request " + a.request
-	}
 	switch {
-	case a.message != "" && a.reason != "":
-		return fmt.Sprintf("%s: %s (%s)", a.reason, a.message, text)
-	case a.message != "":
-		return fmt.Sprintf("%s (%s)", a.message, text)
+	case a.Message != "" && a.Code != "":
+		return fmt.Sprintf("%s: %s (%s)", a.Code, a.Message, a.Origin())
+	case a.Message != "":
+		return fmt.Sprintf("%s (%s)", a.Message, a.Origin())
 	}
-	return "no answer of Cloud Storage (" + text + ")"
+	return "no answer of Cloud Storage (" + a.Origin() + ")"
 }
 
 // explain takes the SDK's layers off an error. They would show addresses of
 // upload sessions, with which anybody can write.
 func explain(err error) error {
-	var credentials *credentialsError
+	var credentials *remote.CredentialsError
 	var refused *googleapi.Error
 	var sent *url.Error
 	switch {
@@ -73,76 +54,55 @@ func newAnswer(e *googleapi.Error) *answer {
 		r := &http.Response{StatusCode: e.Code, Header: e.Header}
 		_ = errors.As(googleapi.CheckResponseWithBody(r, []byte(e.Body)), &e)
 	}
-	a := &answer{status: e.Code, message: e.Message, request: printable(e.Header.Get("X-Guploader-Uploadid"))}
+	a := &answer{Answer: remote.Answer{
+		Status: e.Code, Message: e.Message, Request: printable(e.Header.Get("X-Guploader-Uploadid")),
+	}}
 	if len(e.Errors) > 0 {
-		a.reason = printable(e.Errors[0].Reason)
+		a.Code = printable(e.Errors[0].Reason)
 	}
-	if text := strings.TrimSpace(e.Body); a.message == "" && !strings.HasPrefix(text, "<") {
-		a.message = text
+	if text := strings.TrimSpace(e.Body); a.Message == "" && !strings.HasPrefix(text, "<") {
+		a.Message = text
 	}
-	a.message = printable(a.message)
+	a.Message = printable(a.Message)
 	if date, err := http.ParseTime(e.Header.Get("Date")); err == nil {
 		a.skew = time.Since(date).Round(time.Second)
 	}
 	return a
 }
 
-// printable is text of the store's as it may stand in a line of a log.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.ToValidUTF8(s[:min(len(s), 2*storage.MaxName)], "?")
-}
+func printable(s string) string { return remote.Printable(s, 2*storage.MaxName) }
 
 // status is the HTTP status of a refusal; 0: there was none.
 func status(err error) int {
 	var a *answer
 	if errors.As(explain(err), &a) {
-		return a.status
+		return a.Status
 	}
 	return 0
 }
 
-const portalHint = "does a proxy or a portal answer in the place of the store?"
-
-// wrong is the error of an answer that no store gives.
-func wrong(what string) error {
-	return storage.Classify(errors.New(what), storage.ErrUnavailable,
-		portalHint)
-}
-
-// classify gives an explained error its kind.
+// classify gives an error of the SDK its kind.
 func (b *Bucket) classify(err error) error {
+	err = explain(err)
 	var a *answer
-	var credentials *credentialsError
-	var untrusted *tls.CertificateVerificationError
-	var network net.Error
+	var credentials *remote.CredentialsError
 	switch {
 	case errors.As(err, &a):
 		hint, kind := b.judge(a)
 		return storage.Classify(a, kind, hint)
 	case errors.As(err, &credentials):
 		return classifyCredentials(credentials)
-	case errors.As(err, &untrusted):
-		return storage.Classify(err, storage.ErrUnavailable,
-			"if the store's certificate is of a private authority, name that authority's CA file")
-	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return storage.Classify(err, storage.ErrUnavailable, "is the store reachable at "+b.o.Endpoint+"?")
 	}
-	return err
+	return remote.ClassifyNetwork(err, b.o.Endpoint)
 }
 
 // classifyCredentials: a refusal is final; a metadata service that is not
 // there may be late, as after a boot.
-func classifyCredentials(err *credentialsError) error {
+func classifyCredentials(err *remote.CredentialsError) error {
 	hint := "the user that runs this needs credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, or the machine's service account; PostgreSQL's environment is not that of a login"
 	var kind error
 	var refused *auth.Error
-	if errors.As(err.err, &refused) && refused.Response != nil && refused.Response.StatusCode/100 == 4 &&
+	if errors.As(err.Err, &refused) && refused.Response != nil && refused.Response.StatusCode/100 == 4 &&
 		refused.Response.StatusCode != http.StatusTooManyRequests {
 		kind = storage.ErrPermission
 		if strings.Contains(err.Error(), "iat") {
@@ -154,16 +114,16 @@ func classifyCredentials(err *credentialsError) error {
 
 // judge says what the operator can do about a refusal, and its kind.
 func (b *Bucket) judge(a *answer) (hint string, kind error) {
-	switch a.status {
+	switch a.Status {
 	case http.StatusPreconditionFailed:
-		switch a.reason {
+		switch a.Code {
 		case "conditionNotMet":
 			return "", storage.ErrExist
 		case "orgPolicyConstraintFailed":
 			return "a policy of the organisation forbids this", storage.ErrPermission
 		}
 	case http.StatusNotFound:
-		if a.reason == "notFound" {
+		if a.Code == "notFound" {
 			return fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.o.Endpoint), storage.ErrInvalid
 		}
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -173,8 +133,8 @@ func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	case http.StatusRequestEntityTooLarge:
 		return "", storage.ErrTooLarge
 	}
-	if a.status < 400 || a.status < 500 && a.reason == "" && a.status != http.StatusTooManyRequests {
-		return portalHint, storage.ErrUnavailable
+	if a.Status < 400 || a.Status < 500 && a.Code == "" && a.Status != http.StatusTooManyRequests {
+		return remote.PortalHint, storage.ErrUnavailable
 	}
 	return "", storage.ErrUnavailable
 }
@@ -184,13 +144,13 @@ const maxSkew = 5 * time.Minute
 
 func judgePermission(a *answer) (hint string, kind error) {
 	switch {
-	case a.reason == "rateLimitExceeded", a.reason == "userRateLimitExceeded", a.reason == "quotaExceeded":
+	case a.Code == "rateLimitExceeded", a.Code == "userRateLimitExceeded", a.Code == "quotaExceeded":
 		return "the store asks for fewer requests at a time", storage.ErrUnavailable
-	case a.reason == "retentionPolicyNotMet", a.reason == "objectUnderActiveHold":
+	case a.Code == "retentionPolicyNotMet", a.Code == "objectUnderActiveHold":
 		return "the object is locked until its retention or hold ends", storage.ErrPermission
 	case a.skew.Abs() > maxSkew:
 		return fmt.Sprintf("the clock of this host is off by %v: synchronise it", a.skew), storage.ErrPermission
-	case a.status == http.StatusUnauthorized:
+	case a.Status == http.StatusUnauthorized:
 		return "the credentials are missing, expired or withdrawn: renew them", storage.ErrPermission
 	}
 	return "the service account needs storage.objects.create, .get and .list on the bucket; without .list, missing objects look forbidden", storage.ErrPermission
@@ -198,10 +158,10 @@ func judgePermission(a *answer) (hint string, kind error) {
 
 func judgeRequest(a *answer) (hint string, kind error) {
 	switch {
-	case strings.Contains(strings.ToLower(a.message), "crc32c"):
+	case strings.Contains(strings.ToLower(a.Message), "crc32c"):
 		return "the bytes were damaged on their way, or changed while they were sent", storage.ErrUnavailable
-	case a.reason == "":
-		return portalHint, storage.ErrUnavailable
+	case a.Code == "":
+		return remote.PortalHint, storage.ErrUnavailable
 	}
 	return "", storage.ErrInvalid
 }

@@ -12,6 +12,7 @@ import (
 	sdk "cloud.google.com/go/storage"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -26,7 +27,7 @@ func (b *Bucket) Get(ctx context.Context, name string, off, n int64) (io.ReadClo
 	}
 	body, err := b.open(ctx, name, off, n)
 	if err != nil {
-		return nil, b.failure(ctx, "get", name, b.missing(ctx, name, err))
+		return nil, remote.Failure(ctx, "get", name, b.missing(ctx, name, err), b.classify)
 	}
 	return body, nil
 }
@@ -64,7 +65,7 @@ func checkRange(body *sdk.Reader, off, n int64) error {
 		want = min(want, n)
 	}
 	if body.Attrs.StartOffset != off || body.Remain() != want {
-		return wrong(fmt.Sprintf("asked for %d bytes from %d, the store sends %d from %d",
+		return remote.Wrong(fmt.Sprintf("asked for %d bytes from %d, the store sends %d from %d",
 			want, off, body.Remain(), body.Attrs.StartOffset))
 	}
 	return nil
@@ -100,7 +101,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		return n, err
 	}
-	return n, r.b.failure(r.ctx, "get", r.name, err)
+	return n, remote.Failure(r.ctx, "get", r.name, err, r.b.classify)
 }
 
 // damaged reports whether a whole object, also one that a range covers, has

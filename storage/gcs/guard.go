@@ -11,11 +11,9 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-)
 
-// maxDocument bounds what is read into memory of one answer, in bytes. A page
-// of a list, 1000 names of 1 KiB with sizes and times, is a third of it.
-const maxDocument = 4 << 20
+	"walarchive/storage/remote"
+)
 
 // A guard stands between the SDK and the network. It sends requests nowhere
 // but to the store, and lets answers through only if they are the store's and
@@ -27,7 +25,7 @@ type guard struct {
 
 func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !g.store(r.URL) {
-		return nil, errors.Join(wrong("an upload is to go on at another server"), closeBody(r))
+		return nil, errors.Join(remote.Wrong("an upload is to go on at another server"), closeBody(r))
 	}
 	r, sent := prepare(r)
 	answer, err := g.next.RoundTrip(r)
@@ -92,7 +90,7 @@ func check(r *http.Request, sent *sentBody, answer *http.Response) error {
 	query := r.URL.Query()
 	switch {
 	case answer.StatusCode >= 300:
-		answer.Body = limited{io.LimitReader(answer.Body, maxDocument), answer.Body}
+		answer.Body = remote.Document(answer.Body)
 		return nil
 	case query.Get("alt") == "media":
 		return checkMedia(r, answer)
@@ -104,13 +102,13 @@ func check(r *http.Request, sent *sentBody, answer *http.Response) error {
 		return checkKind(answer, "storage#object")
 	case query.Get("uploadType") == "resumable" && query.Get("upload_id") == "":
 		if answer.Header.Get("Location") == "" {
-			return wrong("the answer to the beginning of an upload has no address")
+			return remote.Wrong("the answer to the beginning of an upload has no address")
 		}
 		return nil
 	case answer.Header.Get("X-Http-Status-Code-Override") == "308":
 		return nil // a piece is stored, and more are to come
 	case !sent.ended.Load() && sent.ReadCloser != http.NoBody:
-		return wrong("the answer came before the object was sent")
+		return remote.Wrong("the answer came before the object was sent")
 	}
 	return checkKind(answer, "storage#object")
 }
@@ -118,33 +116,31 @@ func check(r *http.Request, sent *sentBody, answer *http.Response) error {
 // checkKind reads an answer that must be a document of a kind; "" for nothing
 // that could be a page.
 func checkKind(answer *http.Response, kind string) error {
-	data, err := io.ReadAll(io.LimitReader(answer.Body, maxDocument+1))
+	data, err := io.ReadAll(io.LimitReader(answer.Body, remote.MaxDocument+1))
 	if err != nil {
 		return err
 	}
 	var document struct{ Kind string }
 	switch {
-	case len(data) > maxDocument:
-		return wrong(fmt.Sprintf("the answer has more than %d bytes", maxDocument))
+	case len(data) > remote.MaxDocument:
+		return remote.Wrong(fmt.Sprintf("the answer has more than %d bytes", remote.MaxDocument))
 	case kind == "" && len(data) == 0:
 	case json.Unmarshal(data, &document) != nil:
-		return wrong("the answer is no document of Cloud Storage")
+		return remote.Wrong("the answer is no document of Cloud Storage")
 	case document.Kind != kind:
-		return wrong(fmt.Sprintf("the answer is of kind %.40q and not %q", document.Kind, kind))
+		return remote.Wrong(fmt.Sprintf("the answer is of kind %.40q and not %q", document.Kind, kind))
 	}
-	answer.Body = limited{bytes.NewReader(data), answer.Body}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{bytes.NewReader(data), answer.Body}
 	return nil
-}
-
-type limited struct {
-	io.Reader
-	io.Closer
 }
 
 // checkMedia passes content if it has the headers that only the store knows.
 func checkMedia(r *http.Request, answer *http.Response) error {
 	if answer.Header.Get("X-Goog-Generation") == "" || answer.ContentLength < 0 {
-		return wrong("the answer is no object of a known length")
+		return remote.Wrong("the answer is no object of a known length")
 	}
 	if note, ok := r.Context().Value(noteKey{}).(*note); ok {
 		answer.Body = noting{answer.Body, note}

@@ -9,24 +9,12 @@ import (
 	"google.golang.org/api/iterator"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // List asks for a page when the one before was taken.
 func (b *Bucket) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
-	return func(yield func(storage.Info, error) bool) {
-		if !storage.ValidName(prefix) && !storage.ValidName(prefix+"x") {
-			return // no name begins so
-		}
-		for info, err := range b.list(ctx, prefix, after, b.page) {
-			if err != nil {
-				yield(storage.Info{}, b.failure(ctx, "list", prefix, err))
-				return
-			}
-			if !yield(info, nil) {
-				return
-			}
-		}
-	}
+	return remote.List(ctx, prefix, b.list(ctx, prefix, after, b.page), b.classify)
 }
 
 // list yields what is in the bucket, in the store's order, which must be that
@@ -47,7 +35,7 @@ func (b *Bucket) list(ctx context.Context, prefix, after string, page int) iter.
 				return
 			}
 			if err == nil && attrs.Name <= last {
-				err = wrong(fmt.Sprintf("the list has %.100q after %.100q", attrs.Name, last))
+				err = remote.Wrong(fmt.Sprintf("the list has %.100q after %.100q", attrs.Name, last))
 			}
 			if err != nil {
 				yield(storage.Info{}, err)

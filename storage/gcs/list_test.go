@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // objects is a page of a list.
@@ -29,7 +30,7 @@ func TestListTakesTheStoresWordOnly(t *testing.T) {
 		{"a page", "<html>log in", "no document"},
 		{"nothing", "", "no document"},
 		{"half a document", objects("", "a")[:40], "no document"},
-		{"too much", `{"kind":"storage#objects","etag":"` + strings.Repeat("x", maxDocument) + `"}`, "more than"},
+		{"too much", `{"kind":"storage#objects","etag":"` + strings.Repeat("x", remote.MaxDocument) + `"}`, "more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, _ := stubbed(t, Options{}, page(200, "application/json", c.answer))

@@ -3,7 +3,6 @@ package gcs
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	sdk "cloud.google.com/go/storage"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // Options say where a bucket is and how objects are kept there. Only Bucket
@@ -54,13 +54,13 @@ func (o Options) check() error {
 	case o.Bucket == "":
 		return storage.Classify(errors.New("no bucket is named"), storage.ErrInvalid, "write gs://BUCKET/PREFIX")
 	case !slices.Contains([]string{"", "Locked", "Unlocked"}, o.RetainMode):
-		return invalid("retention mode %q is neither Locked nor Unlocked", o.RetainMode)
+		return remote.Invalid("retention mode %q is neither Locked nor Unlocked", o.RetainMode)
 	case o.RetainFor < 0 || (o.RetainMode == "") != (o.RetainFor == 0):
-		return invalid("a retention has a mode and a time span, both or neither")
+		return remote.Invalid("a retention has a mode and a time span, both or neither")
 	case o.PartSize < partUnit || o.PartSize > maxPart || o.PartSize%partUnit != 0:
-		return invalid("part size %d is no multiple of %d bytes up to %d", o.PartSize, partUnit, maxPart)
+		return remote.Invalid("part size %d is no multiple of %d bytes up to %d", o.PartSize, partUnit, maxPart)
 	case o.ConnectTimeout < 0:
-		return invalid("connect timeout %v is negative", o.ConnectTimeout)
+		return remote.Invalid("connect timeout %v is negative", o.ConnectTimeout)
 	}
 	return o.checkEndpoint()
 }
@@ -89,8 +89,4 @@ func (o Options) retention() *sdk.ObjectRetention {
 		return nil
 	}
 	return &sdk.ObjectRetention{Mode: o.RetainMode, RetainUntil: time.Now().Add(o.RetainFor).UTC()}
-}
-
-func invalid(format string, args ...any) error {
-	return storage.Classify(fmt.Errorf(format, args...), storage.ErrInvalid, "")
 }

@@ -11,6 +11,7 @@ import (
 	sdk "cloud.google.com/go/storage"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // maxSingle is the size in bytes up to which a body goes up in one request.
@@ -32,7 +33,7 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker) error
 	case source.err != nil && ctx.Err() == nil:
 		return &storage.Error{Op: "put", Name: name, Err: source.err}
 	}
-	return b.failure(ctx, "put", name, b.unfound(ctx, err))
+	return remote.Failure(ctx, "put", name, b.unfound(ctx, err), b.classify)
 }
 
 func (b *Bucket) put(ctx context.Context, name string, body *source) error {
@@ -83,7 +84,7 @@ func send(w *sdk.Writer, body *source, cancel context.CancelFunc) error {
 func (b *Bucket) confirm(ctx context.Context, attrs *sdk.ObjectAttrs, name string, body *source) error {
 	switch {
 	case attrs.Name != name || attrs.Generation == 0:
-		return wrong("the answer describes another object")
+		return remote.Wrong("the answer describes another object")
 	case attrs.Size != body.n || attrs.CRC32C != body.sum:
 		err := storage.Classify(errors.New("the store has other bytes than were sent"), storage.ErrUnavailable, "")
 		return errors.Join(err, b.withdraw(ctx, name, attrs.Generation))

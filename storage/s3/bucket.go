@@ -33,6 +33,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // A Bucket is a bucket of S3.
@@ -69,7 +70,7 @@ func (b *Bucket) Stat(ctx context.Context, name string) (storage.Info, error) {
 	}
 	info, err := b.stat(ctx, name)
 	if err != nil {
-		return storage.Info{}, b.failure(ctx, "stat", name, err)
+		return storage.Info{}, remote.Failure(ctx, "stat", name, err, b.classify)
 	}
 	return info, nil
 }
@@ -79,7 +80,7 @@ func (b *Bucket) stat(ctx context.Context, name string) (storage.Info, error) {
 	if status(err) == http.StatusNotFound {
 		body, _, err := b.open(ctx, name, 0, 1)
 		if err == nil {
-			err = errors.Join(wrong("HEAD says 404 and GET says 200"), body.Close())
+			err = errors.Join(remote.Wrong("HEAD says 404 and GET says 200"), body.Close())
 		}
 		return storage.Info{}, err
 	}
@@ -87,7 +88,7 @@ func (b *Bucket) stat(ctx context.Context, name string) (storage.Info, error) {
 		return storage.Info{}, err
 	}
 	if out.ETag == nil || out.ContentLength == nil || out.LastModified == nil {
-		return storage.Info{}, wrong("the answer describes no object")
+		return storage.Info{}, remote.Wrong("the answer describes no object")
 	}
 	return storage.Info{Name: name, Size: *out.ContentLength, ModTime: *out.LastModified}, nil
 }
@@ -102,7 +103,7 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 	if err == nil {
 		return nil
 	}
-	if err = b.failure(ctx, "delete", name, err); errors.Is(err, storage.ErrNotExist) {
+	if err = remote.Failure(ctx, "delete", name, err, b.classify); errors.Is(err, storage.ErrNotExist) {
 		return nil // as some stores answer
 	}
 	return err
@@ -118,9 +119,9 @@ func (b *Bucket) Get(ctx context.Context, name string, off, n int64) (io.ReadClo
 	}
 	body, length, err := b.open(ctx, name, off, n)
 	if err != nil {
-		return nil, b.failure(ctx, "get", name, err)
+		return nil, remote.Failure(ctx, "get", name, err, b.classify)
 	}
-	return &reader{b: b, ctx: ctx, name: name, body: body, left: length}, nil
+	return &remote.Reader{Context: ctx, Name: name, Body: body, Left: length, Classify: b.classify}, nil
 }
 
 // open opens n bytes from off, of which the store has length.
@@ -160,7 +161,7 @@ func byteRange(off, n int64) string {
 // if it is an answer to that.
 func extent(out *s3.GetObjectOutput, off, n int64) (int64, error) {
 	if out.ContentLength == nil || out.ETag == nil {
-		return 0, wrong("the answer is no object of a known length")
+		return 0, remote.Wrong("the answer is no object of a known length")
 	}
 	if off == 0 && n < 0 {
 		return *out.ContentLength, nil
@@ -169,35 +170,7 @@ func extent(out *s3.GetObjectOutput, off, n int64) (int64, error) {
 	got := aws.ToString(out.ContentRange)
 	if _, err := fmt.Sscanf(got, "bytes %d-%d/", &first, &last); err != nil ||
 		first != off || last-first+1 != *out.ContentLength || n >= 0 && last-first >= max(n, 1) {
-		return 0, wrong(fmt.Sprintf("asked for %s, the store sends %.60q", byteRange(off, n), cmp.Or(got, "the whole object")))
+		return 0, remote.Wrong(fmt.Sprintf("asked for %s, the store sends %.60q", byteRange(off, n), cmp.Or(got, "the whole object")))
 	}
 	return *out.ContentLength, nil
 }
-
-// A reader holds the store to the length that it announced.
-type reader struct {
-	b    *Bucket
-	ctx  context.Context
-	name string
-	body io.ReadCloser
-	left int64
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, r.b.failure(r.ctx, "get", r.name, nil) // though bytes may wait in a buffer
-	}
-	n, err := r.body.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case err == io.EOF && r.left == 0:
-		return n, io.EOF
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.b.failure(r.ctx, "get", r.name, err)
-}
-
-func (r *reader) Close() error { return r.body.Close() }

@@ -2,13 +2,10 @@ package s3
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -17,6 +14,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // newClient reads the SDK's configuration and makes a client of it that tries
@@ -61,47 +59,17 @@ func setOptions(s *s3.Options, o Options, transport *awshttp.BuildableClient) {
 	s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 }
 
-// newTransport is for HTTP/1.1: what moves WAL wants a connection for each
-// request rather than one for all.
+// newTransport is of the SDK's making: where AWS_CA_BUNDLE is set, it takes no
+// other.
 func newTransport(o Options) (*awshttp.BuildableClient, error) {
-	roots, err := trusted(o.CAFile)
+	roots, err := remote.Roots(o.CAFile)
 	if err != nil {
 		return nil, err
 	}
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = o.ConnectTimeout }).
-		WithTransportOptions(func(t *http.Transport) {
-			t.TLSClientConfig.RootCAs = roots
-			t.TLSHandshakeTimeout = o.ConnectTimeout
-			t.MaxIdleConnsPerHost = 64
-			t.ReadBufferSize, t.WriteBufferSize = 64<<10, 64<<10
-			t.Protocols = new(http.Protocols)
-			t.Protocols.SetHTTP1(true)
-		}), nil
+		WithTransportOptions(func(t *http.Transport) { remote.Tune(t, roots, o.ConnectTimeout) }), nil
 }
-
-// trusted is the system's certificates and those in file; nil without a file.
-func trusted(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, storage.Classify(fmt.Errorf("CA file: %w", err), storage.ErrInvalid, "")
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("certificates of the system: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, invalid("CA file %s has no certificate in PEM", file)
-	}
-	return roots, nil
-}
-
-// maxDocument bounds what the SDK reads into memory of one answer. A page of
-// a list, 1000 names of 1 KiB, is a third of it.
-const maxDocument = 4 << 20
 
 // bounded is a client whose answers cannot fill the memory: all but objects
 // are documents that the SDK reads as a whole. It follows no redirect: the
@@ -111,8 +79,7 @@ const maxDocument = 4 << 20
 type bounded struct{ next *http.Client }
 
 func newBounded(t http.RoundTripper) bounded {
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return bounded{&http.Client{Transport: t, CheckRedirect: stay}}
+	return bounded{&http.Client{Transport: t, CheckRedirect: remote.Stay}}
 }
 
 func (c bounded) Do(r *http.Request) (*http.Response, error) {
@@ -123,14 +90,9 @@ func (c bounded) Do(r *http.Request) (*http.Response, error) {
 	}
 	object := r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "" && answer.StatusCode < 300
 	if !object {
-		answer.Body = document{io.LimitReader(answer.Body, maxDocument), answer.Body}
+		answer.Body = remote.Document(answer.Body)
 	}
 	return answer, nil
-}
-
-type document struct {
-	io.Reader
-	io.Closer
 }
 
 // credentials marks the errors of the SDK's chain, which would otherwise look
@@ -140,12 +102,7 @@ type credentials struct{ next aws.CredentialsProvider }
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := c.next.Retrieve(ctx)
 	if err != nil {
-		return aws.Credentials{}, &credentialsError{err}
+		return aws.Credentials{}, &remote.CredentialsError{Err: err}
 	}
 	return got, nil
 }
-
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return "no credentials: " + e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }

@@ -1,63 +1,40 @@
 package s3
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
-// failure is what an operation returns: err with its kind and a hint.
-func (b *Bucket) failure(ctx context.Context, op, name string, err error) error {
-	if e := ctx.Err(); e != nil {
-		err = e
-	} else {
-		err = b.classify(explain(err))
-	}
-	return &storage.Error{Op: op, Name: name, Err: err}
-}
-
-// An answer is a refusal by the store, or by what answers in its place.
+// An answer's Code is S3's, or derived from the status by the SDK; it is empty
+// where no answer of S3 came.
 type answer struct {
-	status  int
-	code    string // S3's, or derived from the status by the SDK; empty: no answer of S3
-	message string
-	request string // the store's id of the request
-	region  string // where the bucket is, if the store says so
+	remote.Answer
+	region string // where the bucket is, if the store says so
 }
 
 func (a *answer) Error() string {
-	text := a.code
+	text := a.Code
 	if text == "" {
 		text = "no answer of S3"
 	}
-	if a.message != "" && a.message != a.code {
-		text += ": " + a.message
+	if a.Message != "" && a.Message != a.Code {
+		text += ": " + a.Message
 	}
-	text += fmt.Sprintf(" (status %d", a.status)
-	if a.request != "" {
-		text += ", request " + a.request
-	}
-	return text + ")"
+	return text + " (" + a.Origin() + ")"
 }
-
-func (a *answer) is(codes ...string) bool { return slices.Contains(codes, a.code) }
 
 // explain takes the SDK's layers off an error.
 func explain(err error) error {
 	var refused *smithyhttp.ResponseError
-	var missing *credentialsError
+	var missing *remote.CredentialsError
 	switch {
 	case errors.As(err, &missing):
 		return missing
@@ -82,62 +59,42 @@ func answered(r *smithyhttp.ResponseError) bool {
 }
 
 func newAnswer(err error, r *smithyhttp.Response) *answer {
-	a := &answer{status: r.StatusCode, region: printable(r.Header.Get("X-Amz-Bucket-Region"))}
+	a := &answer{remote.Answer{Status: r.StatusCode}, printable(r.Header.Get("X-Amz-Bucket-Region"))}
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		a.code, a.message = printable(api.ErrorCode()), printable(api.ErrorMessage())
+		a.Code, a.Message = printable(api.ErrorCode()), printable(api.ErrorMessage())
 	}
 	var id interface{ ServiceRequestID() string }
 	if errors.As(err, &id) {
-		a.request = printable(id.ServiceRequestID())
+		a.Request = printable(id.ServiceRequestID())
 	}
 	return a
 }
 
-// printable is text of the store's as it may stand in a line of a log.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.ToValidUTF8(s[:min(len(s), 300)], "?")
-}
+func printable(s string) string { return remote.Printable(s, 300) }
 
 // status is the HTTP status of a refusal; 0: there was none.
 func status(err error) int {
 	var a *answer
 	if errors.As(explain(err), &a) {
-		return a.status
+		return a.Status
 	}
 	return 0
 }
 
-// wrong is the error of an answer that no store gives.
-func wrong(what string) error {
-	return storage.Classify(errors.New(what), storage.ErrUnavailable,
-		"does a proxy or a portal answer in the place of the store?")
-}
-
-// classify gives an explained error its kind.
+// classify gives an error of the SDK its kind.
 func (b *Bucket) classify(err error) error {
+	err = explain(err)
 	var a *answer
-	var missing *credentialsError
-	var untrusted *tls.CertificateVerificationError
-	var network net.Error
+	var missing *remote.CredentialsError
 	switch {
 	case errors.As(err, &a):
 		hint, kind := b.judge(a)
 		return storage.Classify(a, kind, hint)
 	case errors.As(err, &missing):
 		return classifyCredentials(missing)
-	case errors.As(err, &untrusted):
-		return storage.Classify(err, storage.ErrUnavailable, "if the store's certificate is of a private authority, name that authority's CA file")
-	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return storage.Classify(err, storage.ErrUnavailable, "is the store reachable at "+b.where()+"?")
 	}
-	return err
+	return remote.ClassifyNetwork(err, b.where())
 }
 
 func (b *Bucket) where() string {
@@ -149,10 +106,10 @@ func (b *Bucket) where() string {
 
 // classifyCredentials: a refusal is final; a metadata service that is not
 // there may be late, as after a boot.
-func classifyCredentials(err *credentialsError) error {
+func classifyCredentials(err *remote.CredentialsError) error {
 	var kind error
 	var refused *smithyhttp.ResponseError
-	if errors.As(err.err, &refused) && answered(refused) && refused.HTTPStatusCode()/100 == 4 && refused.HTTPStatusCode() != http.StatusTooManyRequests {
+	if errors.As(err.Err, &refused) && answered(refused) && refused.HTTPStatusCode()/100 == 4 && refused.HTTPStatusCode() != http.StatusTooManyRequests {
 		kind = storage.ErrPermission
 	}
 	return storage.Classify(errors.New(printable(err.Error())), kind,
@@ -162,20 +119,20 @@ func classifyCredentials(err *credentialsError) error {
 // judge says what the operator can do about a refusal, and its kind.
 func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	switch {
-	case a.is("NoSuchKey") && a.status == http.StatusNotFound:
+	case a.Is("NoSuchKey") && a.Status == http.StatusNotFound:
 		return "", storage.ErrNotExist
-	case a.status == http.StatusPreconditionFailed:
+	case a.Status == http.StatusPreconditionFailed:
 		return "", storage.ErrExist
-	case a.is("NoSuchBucket"):
+	case a.Is("NoSuchBucket"):
 		return fmt.Sprintf("there is no bucket %s at %s: create it, or correct the name", b.o.Bucket, b.where()), storage.ErrInvalid
-	case a.is("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
-		a.status == http.StatusMovedPermanently && a.region != "":
+	case a.Is("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
+		a.Status == http.StatusMovedPermanently && a.region != "":
 		return b.regionHint(a), storage.ErrInvalid
-	case a.is("ObjectParentIsFile", "ExistingObjectIsDirectory", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "EntityTooLarge", "InvalidBucketName"):
+	case a.Is("ObjectParentIsFile", "ExistingObjectIsDirectory", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "EntityTooLarge", "InvalidBucketName"):
 		return "", storage.ErrInvalid
-	case a.is("NotImplemented"), a.status == http.StatusNotImplemented:
+	case a.Is("NotImplemented"), a.Status == http.StatusNotImplemented:
 		return "the store lacks what the settings ask for, or writes on the condition that a name is free", errors.ErrUnsupported
-	case a.is("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"), a.status == http.StatusInsufficientStorage:
+	case a.Is("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"), a.Status == http.StatusInsufficientStorage:
 		return "raise the quota or the capacity of the store", storage.ErrFull
 	}
 	if hint := b.permissionHint(a); hint != "" {
@@ -194,17 +151,17 @@ func (b *Bucket) regionHint(a *answer) string {
 // permissionHint is empty if a is not about permissions.
 func (b *Bucket) permissionHint(a *answer) string {
 	switch {
-	case a.is("RequestTimeTooSkewed"):
+	case a.Is("RequestTimeTooSkewed"):
 		return "the clock of this host is wrong: synchronise it"
-	case a.is("ExpiredToken", "TokenRefreshRequired", "InvalidToken"):
+	case a.Is("ExpiredToken", "TokenRefreshRequired", "InvalidToken"):
 		return "the credentials have expired or are incomplete: renew them"
-	case a.is("InvalidAccessKeyId"):
+	case a.Is("InvalidAccessKeyId"):
 		return "the store does not know this access key: is it one of another store, or deleted?"
-	case a.is("SignatureDoesNotMatch"):
+	case a.Is("SignatureDoesNotMatch"):
 		return "the secret key is wrong, or a proxy alters requests"
-	case a.is("InvalidObjectState"):
+	case a.Is("InvalidObjectState"):
 		return "the object lies in a class from which it must be restored first"
-	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized, a.is("AccessDenied"):
+	case a.Status == http.StatusForbidden, a.Status == http.StatusUnauthorized, a.Is("AccessDenied"):
 		return "the credentials need s3:GetObject, s3:PutObject and s3:ListBucket here; without the last, missing objects look forbidden"
 	}
 	return ""

@@ -12,35 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // List asks for a page when the one before was taken.
 func (b *Bucket) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
-	return func(yield func(storage.Info, error) bool) {
-		if !beginsName(prefix) {
-			return
-		}
-		for info, err := range b.list(ctx, askable(prefix), after) {
-			if err != nil {
-				yield(storage.Info{}, b.failure(ctx, "list", prefix, err))
-				return
-			}
-			// Names that are none of ours are of others, such as the folders
-			// that consoles make.
-			if !strings.HasPrefix(info.Name, prefix) || !storage.ValidName(info.Name) {
-				continue
-			}
-			if !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
-
-// beginsName reports whether any name begins with prefix. Not all stores have
-// an answer to what can be no name.
-func beginsName(prefix string) bool {
-	return storage.ValidName(prefix) || storage.ValidName(prefix+"x")
+	return remote.List(ctx, prefix, b.list(ctx, prefix, after), b.classify)
 }
 
 // askable is prefix without a last element of dots, which MinIO refuses
@@ -54,10 +31,12 @@ func askable(prefix string) string {
 }
 
 // list yields what is in the bucket, in the store's order, which must be that
-// of bytes. Times are cut to seconds, as Stat's are.
+// of bytes. Names that are none of ours are of others, such as the folders
+// that consoles make, and left out. Times are cut to seconds, as Stat's are.
 func (b *Bucket) list(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
-		in := &s3.ListObjectsV2Input{Bucket: &b.o.Bucket, Prefix: &prefix, MaxKeys: &b.page, StartAfter: optional(after)}
+		asked := askable(prefix)
+		in := &s3.ListObjectsV2Input{Bucket: &b.o.Bucket, Prefix: &asked, MaxKeys: &b.page, StartAfter: remote.Optional(after)}
 		last := after
 		for {
 			out, err := b.listPage(ctx, in)
@@ -67,10 +46,13 @@ func (b *Bucket) list(ctx context.Context, prefix, after string) iter.Seq2[stora
 			}
 			for _, o := range out.Contents {
 				if *o.Key <= last {
-					yield(storage.Info{}, wrong(fmt.Sprintf("the list has %.100q after %.100q", *o.Key, last)))
+					yield(storage.Info{}, remote.Wrong(fmt.Sprintf("the list has %.100q after %.100q", *o.Key, last)))
 					return
 				}
 				last = *o.Key
+				if !strings.HasPrefix(last, prefix) || !storage.ValidName(last) {
+					continue
+				}
 				if !yield(storage.Info{Name: last, Size: *o.Size, ModTime: o.LastModified.Truncate(time.Second)}, nil) {
 					return
 				}
@@ -106,15 +88,15 @@ func (b *Bucket) listPage(ctx context.Context, in *s3.ListObjectsV2Input) (*s3.L
 	case err != nil:
 		return nil, err
 	case aws.ToString(out.Name) == "":
-		return nil, wrong("the answer is no list of a bucket")
+		return nil, remote.Wrong("the answer is no list of a bucket")
 	case aws.ToBool(out.IsTruncated) && aws.ToString(out.NextContinuationToken) == "":
-		return nil, wrong("the list breaks off and says not where")
+		return nil, remote.Wrong("the list breaks off and says not where")
 	case aws.ToBool(out.IsTruncated) && len(out.Contents) == 0:
-		return nil, wrong("the list goes on without an object")
+		return nil, remote.Wrong("the list goes on without an object")
 	}
 	for _, o := range out.Contents {
 		if o.Key == nil || o.Size == nil || o.LastModified == nil {
-			return nil, wrong("the list has an object without name, size or time")
+			return nil, remote.Wrong("the list has an object without name, size or time")
 		}
 	}
 	return out, nil

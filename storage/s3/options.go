@@ -3,12 +3,12 @@ package s3
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"time"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // Options say where a bucket is and how objects are kept there. Only Bucket
@@ -55,19 +55,19 @@ func (o Options) check() error {
 	case o.Bucket == "":
 		return storage.Classify(errors.New("no bucket is named"), storage.ErrInvalid, "write s3://BUCKET/PREFIX")
 	case !slices.Contains([]string{"auto", "always", "never"}, o.PathStyle):
-		return invalid("path style %q is none of auto, always, never", o.PathStyle)
+		return remote.Invalid("path style %q is none of auto, always, never", o.PathStyle)
 	case !slices.Contains([]string{"", "AES256", "aws:kms", "aws:kms:dsse"}, o.Encryption):
-		return invalid("server-side encryption %q is none of AES256, aws:kms, aws:kms:dsse", o.Encryption)
+		return remote.Invalid("server-side encryption %q is none of AES256, aws:kms, aws:kms:dsse", o.Encryption)
 	case o.EncryptionKey != "" && o.Encryption != "aws:kms" && o.Encryption != "aws:kms:dsse":
-		return invalid("an encryption key goes with aws:kms and aws:kms:dsse only")
+		return remote.Invalid("an encryption key goes with aws:kms and aws:kms:dsse only")
 	case !slices.Contains([]string{"", "GOVERNANCE", "COMPLIANCE"}, o.RetainMode):
-		return invalid("retention mode %q is neither GOVERNANCE nor COMPLIANCE", o.RetainMode)
+		return remote.Invalid("retention mode %q is neither GOVERNANCE nor COMPLIANCE", o.RetainMode)
 	case (o.RetainMode == "") != (o.RetainFor <= 0):
-		return invalid("a retention has a mode and a time span, both or neither")
+		return remote.Invalid("a retention has a mode and a time span, both or neither")
 	case o.PartSize < minPart || o.PartSize > maxPart:
-		return invalid("part size %d is not between %d and %d bytes", o.PartSize, minPart, maxPart)
+		return remote.Invalid("part size %d is not between %d and %d bytes", o.PartSize, minPart, maxPart)
 	case o.Concurrency < 1 || o.Concurrency > 64:
-		return invalid("concurrency %d is not between 1 and 64", o.Concurrency)
+		return remote.Invalid("concurrency %d is not between 1 and 64", o.Concurrency)
 	}
 	return o.checkEndpoint()
 }
@@ -93,16 +93,4 @@ func (o Options) retainUntil() *time.Time {
 	}
 	until := time.Now().Add(o.RetainFor).UTC()
 	return &until
-}
-
-// optional is s, or nil for none.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func invalid(format string, args ...any) error {
-	return storage.Classify(fmt.Errorf(format, args...), storage.ErrInvalid, "")
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"walarchive/storage"
+	"walarchive/storage/remote"
 )
 
 // maxSingle is the size in bytes up to which a body goes up in one request.
@@ -26,22 +27,10 @@ var anyObject = "*"
 
 // Put stores body.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker) error {
-	if err := storage.CheckName("put", name); err != nil {
-		return err
-	}
-	lent := lend(body)
-	defer lent.takeBack()
-	err := b.put(ctx, name, lent)
-	if err != nil && lent.failed() != nil {
-		err = lent.failed()
-	}
-	if err != nil {
-		return b.failure(ctx, "put", name, err)
-	}
-	return nil
+	return remote.Put(ctx, name, body, b.put, b.classify)
 }
 
-func (b *Bucket) put(ctx context.Context, name string, body *lentBody) error {
+func (b *Bucket) put(ctx context.Context, name string, body io.ReadSeeker) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -68,7 +57,7 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 		Bucket: &b.o.Bucket, Key: &name, Body: body, ContentLength: &sum.size, IfNoneMatch: &anyObject,
 		StorageClass:              types.StorageClass(b.o.StorageClass),
 		ServerSideEncryption:      types.ServerSideEncryption(b.o.Encryption),
-		SSEKMSKeyId:               optional(b.o.EncryptionKey),
+		SSEKMSKeyId:               remote.Optional(b.o.EncryptionKey),
 		ObjectLockMode:            types.ObjectLockMode(b.o.RetainMode),
 		ObjectLockRetainUntilDate: b.o.retainUntil(),
 	}
@@ -77,7 +66,7 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 	}
 	out, err := b.client.PutObject(ctx, in, sum.sign)
 	if err == nil && out.ETag == nil {
-		err = wrong("the answer is not that of a store")
+		err = remote.Wrong("the answer is not that of a store")
 	}
 	return err
 }
@@ -86,7 +75,7 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 // AWS a 409 says that others were at work under the name, not what came of it.
 func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
 	var answer *answer
-	if !errors.As(explain(err), &answer) || answer.status != http.StatusConflict || !answer.is("ConditionalRequestConflict", "OperationAborted") {
+	if !errors.As(explain(err), &answer) || answer.Status != http.StatusConflict || !answer.Is("ConditionalRequestConflict", "OperationAborted") {
 		return err
 	}
 	if _, lookErr := b.stat(ctx, name); lookErr == nil {
