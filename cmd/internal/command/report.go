@@ -19,10 +19,16 @@ func (a *advised) Hint() string  { return a.hint }
 
 // Report prints an error in one line, and a hint, if it has one, in a second.
 func Report(w io.Writer, program string, err error) {
-	_, _ = fmt.Fprintf(w, "%s: %s\n", program, oneLine(err.Error()))
-	if h := hint(err); h != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", oneLine(h))
+	text, hint := Describe(err)
+	_, _ = fmt.Fprintf(w, "%s: %s\n", program, text)
+	if hint != "" {
+		_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
 	}
+}
+
+// Describe is an error in one line, and in another its hint, "" for none.
+func Describe(err error) (text, advice string) {
+	return oneLine(err.Error()), oneLine(hint(err))
 }
 
 // oneLine joins the lines of s: errors.Join puts each of its errors on one.

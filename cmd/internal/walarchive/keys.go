@@ -159,9 +159,13 @@ func describeEpoch(e keys.Epoch) epoch {
 
 type epochs []epoch
 
-// listEpochs asks for every principal key: one that is gone shows before it is
-// needed.
 func listEpochs(c *cli.Context, s *session.Session, a *archive.Archive) (listing, error) {
+	return askEpochs(c.Context, s, a)
+}
+
+// askEpochs asks for every principal key: one that is gone shows before it is
+// needed.
+func askEpochs(ctx context.Context, s *session.Session, a *archive.Archive) (epochs, error) {
 	ring, err := s.Ring()
 	if err != nil {
 		return nil, err
@@ -170,7 +174,7 @@ func listEpochs(c *cli.Context, s *session.Session, a *archive.Archive) (listing
 	for _, e := range a.Epochs() {
 		d := describeEpoch(e)
 		for i, w := range e.Wraps() {
-			if err := d.Principals[i].ask(c.Context, ring, w, a.Anchor().Archive, e); err != nil {
+			if err := d.Principals[i].ask(ctx, ring, w, a.Anchor().Archive, e); err != nil {
 				d.Missing = append(d.Missing, err.Error())
 			}
 		}
