@@ -102,6 +102,10 @@ func (u *checkup) checkStore(ctx context.Context) {
 		u.failed("store", err)
 		return
 	}
+	u.probe(ctx, b)
+}
+
+func (u *checkup) probe(ctx context.Context, b storage.Bucket) {
 	p, err := archive.NewProbe(b, rand.Reader)
 	if err != nil {
 		u.failed("store", err)

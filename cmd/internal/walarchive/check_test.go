@@ -1,10 +1,15 @@
 package walarchive
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"walarchive/storage"
+	"walarchive/storage/storagetest"
 )
 
 func TestCheckCommand(t *testing.T) {
@@ -32,6 +37,53 @@ func TestCheckCommand(t *testing.T) {
 			good := u.checkCommand(tt.command, tt.library)
 			if got := u.findings[0]; good != (tt.says == "") || good != u.sound() || !strings.Contains(got.Detail, tt.says) {
 				t.Errorf("got %v, %+v, want %q", good, got, tt.says)
+			}
+		})
+	}
+}
+
+// heedless is a store that ignores the condition of a Put.
+type heedless struct{ storage.Bucket }
+
+func (h heedless) Put(ctx context.Context, name string, body io.ReadSeeker) error {
+	if err := h.Delete(ctx, name); err != nil {
+		return err
+	}
+	return h.Bucket.Put(ctx, name, body)
+}
+
+func TestCheckStore(t *testing.T) {
+	noDelete := &storagetest.Flaky{Bucket: storagetest.NewMemory(), Fail: func(op, _ string, _ int) error {
+		if op == "delete" {
+			return storage.ErrPermission
+		}
+		return nil
+	}}
+	tests := []struct {
+		name  string
+		b     storage.Bucket
+		check string // that says something; the others are ok
+		want  result
+		says  string
+	}{
+		{"sound", storagetest.NewMemory(), "", resultOK, ""},
+		{"heedless", heedless{storagetest.NewMemory()}, "store: conditional write", resultProblem, "DANGEROUS: "},
+		{"no right to delete", noDelete, "store: delete", resultWarning, " stays"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var u checkup
+			u.probe(t.Context(), tt.b)
+			if len(u.findings) != 6 || u.sound() != (tt.want != resultProblem) {
+				t.Fatalf("got %+v", u.findings)
+			}
+			for _, f := range u.findings {
+				switch {
+				case f.Check != tt.check && f.Result != resultOK:
+					t.Errorf("%+v, want ok", f)
+				case f.Check == tt.check && (f.Result != tt.want || !strings.Contains(f.Detail, tt.says) || f.Hint == ""):
+					t.Errorf("%+v, want %s: %q and a hint", f, tt.want, tt.says)
+				}
 			}
 		})
 	}

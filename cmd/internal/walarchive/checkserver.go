@@ -20,14 +20,8 @@ func (u *checkup) checkServer(ctx context.Context, environ []string, noSwitch bo
 		u.unchecked("server", err.Error(), "start the server, and run check as its account, with psql in PATH")
 		return
 	}
-	var said struct {
-		Mode     string `json:"mode"`
-		Command  string `json:"command"`
-		Library  string `json:"library"`
-		Recovery bool   `json:"recovery"`
-		SystemID string `json:"system_id"`
-	}
-	if err := s.ask(ctx, settingsQuery, &said); err != nil {
+	var said archiving
+	if err := s.ask(ctx, archivingQuery, &said); err != nil {
 		u.unchecked("server", err.Error(), "let psql connect: run check as the server's account, or set PGUSER")
 		return
 	}
@@ -39,19 +33,28 @@ func (u *checkup) checkServer(ctx context.Context, environ []string, noSwitch bo
 	archives := u.checkMode(said.Mode) && u.checkCommand(said.Command, said.Library)
 	switch {
 	case noSwitch:
-		u.unchecked("WAL switch", "--no-switch", "leave it out to see a segment arrive")
+		u.unchecked(switchCheck, "--no-switch", "leave it out to see a segment arrive")
 	case !archives || !u.takes:
-		u.unchecked("WAL switch", "nothing can arrive", "solve the problems above first")
+		u.unchecked(switchCheck, "nothing can arrive", "solve the problems above first")
 	case said.Recovery:
-		u.unchecked("WAL switch", "this server is a standby", "run check on the primary too")
+		u.unchecked(switchCheck, "this server is a standby", "run check on the primary too")
 	default:
 		u.checkSwitch(ctx, s)
 	}
 }
 
-// settingsQuery makes JSON, as a command may hold whatever psql would take for
+// archiving is what a server says of itself.
+type archiving struct {
+	Mode     string `json:"mode"`
+	Command  string `json:"command"`
+	Library  string `json:"library"`
+	Recovery bool   `json:"recovery"`
+	SystemID string `json:"system_id"`
+}
+
+// archivingQuery makes JSON, as a command may hold whatever psql would take for
 // the end of a column or row.
-const settingsQuery = `SELECT json_build_object(
+const archivingQuery = `SELECT json_build_object(
 	'mode', current_setting('archive_mode'),
 	'command', current_setting('archive_command'),
 	'library', current_setting('archive_library'),
@@ -109,27 +112,28 @@ func isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
+const switchCheck = "WAL switch"
+
 // switchPatience is how long a segment may take to arrive.
 const switchPatience = time.Minute
 
 // checkSwitch ends the server's WAL segment and waits until it has arrived.
 func (u *checkup) checkSwitch(ctx context.Context, s *server) {
-	const check = "WAL switch"
 	segment, err := s.switchWAL(ctx)
 	if err != nil {
-		u.unchecked(check, err.Error(), "run check as a superuser of the server, or GRANT EXECUTE ON FUNCTION pg_switch_wal() to its role")
+		u.unchecked(switchCheck, err.Error(), "run check as a superuser of the server, or GRANT EXECUTE ON FUNCTION pg_switch_wal() to its role")
 		return
 	}
 	begin := time.Now()
 	arrived, err := u.awaitSegment(ctx, segment)
 	switch {
 	case err != nil:
-		u.failed(check, err)
+		u.failed(switchCheck, err)
 	case !arrived:
-		u.problem(check, fmt.Sprintf("%s has not arrived within %v", segment, switchPatience),
+		u.problem(switchCheck, fmt.Sprintf("%s has not arrived within %v", segment, switchPatience),
 			"the server's log says why, as do last_failed_wal and last_archived_wal of pg_stat_archiver; does archive_command use the same configuration?")
 	default:
-		u.ok(check, "%s arrived after %v", segment, time.Since(begin).Round(time.Millisecond))
+		u.ok(switchCheck, "%s arrived after %v", segment, time.Since(begin).Round(time.Millisecond))
 	}
 }
 
