@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/ovh/kmip-go"
+	"github.com/ovh/kmip-go/payloads"
 
 	"walarchive/keys"
+	"walarchive/keys/keystest/kmiptest"
 )
 
 func TestCreateActivates(t *testing.T) {
@@ -40,24 +42,65 @@ func TestCreateWhereKeysAreActiveAtOnce(t *testing.T) {
 
 // A Register whose answer is lost must be repeated nowhere.
 func TestCreateOnce(t *testing.T) {
-	w, second := newWorld(t), newWorld(t)
-	w.Meddle = func(op kmip.Operation, answer []byte) []byte {
-		if op == kmip.OperationRegister {
-			return nil
-		}
-		return answer
+	for name, lose := range map[string]func(*testing.T){"dropped": func(*testing.T) {}, "slow": func(t *testing.T) { <-t.Context().Done() }} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			second := kmiptest.StartCosmian(t, w.ca.ServerConfig(t, w.ca.Server(t)))
+			w.Meddle = func(op kmip.Operation, answer []byte) []byte {
+				if op != kmip.OperationRegister {
+					return answer
+				}
+				lose(t)
+				return nil
+			}
+			o := w.o
+			o.Host = "127.0.0.1:" + w.Port + ",127.0.0.1:" + second.Port
+			_, err := hasty(t, o).Create(t.Context(), "k")
+			checkError(t, err, keys.ErrUnavailable, "")
+			if n := w.Objects(); n != 1 || len(second.Asked()) > 0 {
+				t.Errorf("%d keys here, %v asked there", n, second.Asked())
+			}
+			registers := slices.DeleteFunc(w.Asked(), func(op kmip.Operation) bool { return op != kmip.OperationRegister })
+			if len(registers) != 1 {
+				t.Errorf("registered %d times", len(registers))
+			}
+		})
 	}
+}
+
+// Before that, the next server is tried.
+func TestCreateFailsOver(t *testing.T) {
+	w := newWorld(t)
 	o := w.o
-	o.Host = "127.0.0.1:" + w.Port + ",127.0.0.1:" + second.Port
-	_, err := open(t, o).Create(t.Context(), "k")
-	checkError(t, err, keys.ErrUnavailable, "closed the connection")
-	if n := w.Objects(); n != 1 || len(second.Asked()) > 0 {
-		t.Errorf("%d keys here, %v asked there", n, second.Asked())
+	o.Host = "127.0.0.1:1,127.0.0.1:" + w.Port
+	if _, err := open(t, o).Create(t.Context(), "k"); err != nil {
+		t.Error(err)
 	}
-	registers := slices.DeleteFunc(w.Asked(), func(op kmip.Operation) bool { return op != kmip.OperationRegister })
-	if len(registers) != 1 {
-		t.Errorf("registered %d times", len(registers))
+}
+
+// What the service would give back is compared before it is used.
+func TestCreateIsChecked(t *testing.T) {
+	w := newWorld(t)
+	id := w.Put("u", "other", material, kmip.StateActive)
+	w.Meddle = func(op kmip.Operation, answer []byte) []byte {
+		if op != kmip.OperationGet {
+			return answer
+		}
+		return answerOf(op, &payloads.GetResponsePayload{
+			ObjectType: kmip.ObjectTypeSymmetricKey, UniqueIdentifier: w.Newest(), Object: rawKey(material),
+		})
 	}
+	_, err := open(t, w.o).Create(t.Context(), "k")
+	checkError(t, err, keys.ErrBadKey, "gives another one back")
+	if w.Newest() == id {
+		t.Error("nothing was registered")
+	}
+}
+
+func rawKey(material []byte) *kmip.SymmetricKey {
+	return &kmip.SymmetricKey{KeyBlock: kmip.KeyBlock{
+		KeyFormatType: kmip.KeyFormatTypeRaw, KeyValue: &kmip.KeyValue{Plain: &kmip.PlainKeyValue{KeyMaterial: kmip.KeyMaterial{Bytes: &material}}},
+	}}
 }
 
 // A creator who meets another one gives way, and tries again.

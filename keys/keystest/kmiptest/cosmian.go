@@ -40,6 +40,7 @@ type Cosmian struct {
 
 	mu      sync.Mutex
 	objects map[string]*object
+	newest  string // identifier
 	asked   []kmip.Operation
 }
 
@@ -123,6 +124,13 @@ func (c *Cosmian) Asked() []kmip.Operation {
 	return append([]kmip.Operation(nil), c.asked...)
 }
 
+// Newest is the identifier of the key that was stored last.
+func (c *Cosmian) Newest() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newest
+}
+
 // Objects is the number of keys that are not destroyed.
 func (c *Cosmian) Objects() int {
 	c.mu.Lock()
@@ -152,7 +160,7 @@ func (c *Cosmian) add(o *object) string {
 	_, _ = rand.Read(b) // never fails
 	h := hex.EncodeToString(b)
 	id := h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-	c.objects[id] = o
+	c.objects[id], c.newest = o, id
 	return id
 }
 
