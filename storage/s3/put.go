@@ -9,6 +9,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"net"
 	"net/http"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -71,17 +72,30 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 	return err
 }
 
-// resolve makes ErrExist of what a store answers to the loser of a race. On
-// AWS a 409 says that others were at work under the name, not what came of it.
+// resolve makes ErrExist of what a store answers to the loser of a race, where
+// the answer leaves it open. On AWS a 409 says that others were at work under
+// the name, not what came of it. Other stores refuse a taken name before they
+// have read the body, and close: then the answer is lost to the writing side.
 func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
-	var answer *answer
-	if !errors.As(explain(err), &answer) || answer.Status != http.StatusConflict || !answer.Is("ConditionalRequestConflict", "OperationAborted") {
+	if !disputed(err) && !brokenOff(err) || ctx.Err() != nil {
 		return err
 	}
 	if _, lookErr := b.stat(ctx, name); lookErr == nil {
 		return storage.ErrExist
 	}
 	return err
+}
+
+func disputed(err error) bool {
+	var answer *answer
+	return errors.As(explain(err), &answer) && answer.Status == http.StatusConflict &&
+		answer.Is("ConditionalRequestConflict", "OperationAborted")
+}
+
+// brokenOff reports whether a connection broke that had come about.
+func brokenOff(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op != "dial" && !op.Timeout()
 }
 
 // sum is what is known of the bytes of one request before they are sent.

@@ -127,14 +127,16 @@ func (p proxy) hurt(t *testing.T, toxic string) (heal func()) {
 	t.Helper()
 	if toxic == "" {
 		p.Stop()
-		return func() {
-			if err := p.Start(); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+	} else if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		t.Fatal(err)
 	}
-	return func() { p.Toxics.ResetToxics(t.Context()) }
+	return func() {
+		// Toxics are taken from no living connection: one of it can stay broken
+		// for a moment, or hold up the removal.
+		p.Stop()
+		p.Toxics.ResetToxics(context.WithoutCancel(t.Context()))
+		if err := p.Start(); err != nil {
+			t.Error(err)
+		}
+	}
 }
