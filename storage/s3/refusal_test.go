@@ -2,6 +2,7 @@ package s3
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -106,6 +107,25 @@ func TestConflict(t *testing.T) {
 	check(t, calls(t, b)["put"](), storage.ErrExist, "")
 	_, b = newStore(t, conflict, refuses(404, "NoSuchKey"))
 	check(t, calls(t, b)["put"](), storage.ErrUnavailable, "409")
+}
+
+// A store that refuses before it has read the body resets the connection, and
+// the refusal is lost.
+func TestLostRefusal(t *testing.T) {
+	reset := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	_, b := newStore(t, reset, has("the winner's"))
+	check(t, calls(t, b)["put"](), storage.ErrExist, "")
+	_, b = newStore(t, reset, refuses(404, "NoSuchKey"))
+	check(t, calls(t, b)["put"](), storage.ErrUnavailable, "reset")
 }
 
 func TestRefusalIsPrintable(t *testing.T) {
