@@ -85,6 +85,9 @@ type reader struct {
 }
 
 func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil { // though bytes may wait in a buffer
+		return 0, remote.Failure(r.ctx, "get", r.name, err, r.b.classify)
+	}
 	n, err := r.body.Read(p)
 	r.left -= int64(n)
 	r.sum = crc32.Update(r.sum, castagnoli, p[:n])
