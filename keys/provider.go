@@ -52,6 +52,22 @@ type Wrapper interface {
 	Unwrap(ctx context.Context, name string, box []byte) (crypt.Key, error)
 }
 
+// A Checker is a Provider that can try its connection and credential without
+// asking for a key.
+type Checker interface {
+	Provider
+
+	// Check connects, proves that the service takes the credential, and
+	// reports what of both comes to an end. What it found out it reports
+	// beside an error, too.
+	Check(ctx context.Context) ([]Expiry, error)
+}
+
+// A Secret reads what a driver shows its service to get in: a token, a secret
+// id, a private key in PEM. It is asked anew for every login. Who asks wipes
+// what comes. Failures are or wrap one of the kinds below.
+type Secret func() ([]byte, error)
+
 // ErrPermission says that the service answered, and refuses the credential or
 // what it asks for. It is that of io/fs.
 var ErrPermission = fs.ErrPermission

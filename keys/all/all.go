@@ -13,32 +13,51 @@ import (
 	"walarchive/keys/file"
 )
 
-// typeOption says of which type a provider is.
-const typeOption = "type"
+// Options that several types have.
+const (
+	typeOption = "type" // which type it is
+
+	// CredentialFile names a sealed credential. What is in it, Open is given.
+	CredentialFile = "credential_file"
+)
 
 // An Opener makes a provider from the options of the configuration, those of
-// its own type only. It touches neither files nor network.
-type Opener func(options map[string]string) (keys.Provider, error)
+// its own type only. It touches neither files nor network. secret is nil for a
+// provider without a sealed credential.
+type Opener func(options map[string]string, secret keys.Secret) (keys.Provider, error)
 
 // Openers are the types of provider, by name.
 func Openers() map[string]Opener {
 	return map[string]Opener{"file": openFile, "kmip": openKMIP, "transit": openTransit, "vault": openVault}
 }
 
-// Open makes a provider of the type that the option "type" names.
-func Open(options map[string]string) (keys.Provider, error) {
+// Open makes a provider of the type that the option "type" names. Where the
+// option CredentialFile is set, secret opens that file.
+func Open(options map[string]string, secret keys.Secret) (keys.Provider, error) {
 	rest := maps.Clone(options)
 	delete(rest, typeOption)
+	delete(rest, CredentialFile)
+	switch path := options[CredentialFile]; {
+	case path == "":
+		secret = nil
+	case !filepath.IsAbs(path):
+		return nil, fmt.Errorf("%s %q is not absolute, and the programs are called from any directory", CredentialFile, path)
+	case secret == nil:
+		return nil, fmt.Errorf("%s cannot be used here", CredentialFile)
+	}
 	openers := Openers()
 	open, ok := openers[options[typeOption]]
 	if !ok {
 		known := strings.Join(slices.Sorted(maps.Keys(openers)), ", ")
 		return nil, fmt.Errorf("type %q is none of: %s", options[typeOption], known)
 	}
-	return open(rest)
+	return open(rest, secret)
 }
 
-func openFile(options map[string]string) (keys.Provider, error) {
+func openFile(options map[string]string, secret keys.Secret) (keys.Provider, error) {
+	if secret != nil {
+		return nil, fmt.Errorf("a keyring file has no %s", CredentialFile)
+	}
 	if err := only(options, "path"); err != nil {
 		return nil, err
 	}
@@ -66,7 +85,7 @@ func only(options map[string]string, names ...string) error {
 
 // OptionNames are the names of the options of all types, and "type".
 func OptionNames() []string {
-	names := slices.Concat(vaultOptionNames(), kmipOptionNames(), []string{typeOption, "path"})
+	names := slices.Concat(vaultOptionNames(), kmipOptionNames(), []string{typeOption, CredentialFile, "path"})
 	slices.Sort(names)
 	return slices.Compact(names)
 }

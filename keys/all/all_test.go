@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"walarchive/keys"
 )
 
 func TestOpen(t *testing.T) {
@@ -29,10 +31,20 @@ func TestOpen(t *testing.T) {
 		{"kmip without key", map[string]string{"type": "kmip", "host": "a", "port": "1", "ca": "/c", "cert": "/c"}, "key is not set"},
 		{"kmip with a slip", map[string]string{"type": "kmip", "hosts": "a", "ca": "/c", "cert": "/c", "key": "/k"}, "unknown option hosts"},
 		{"unknown option", map[string]string{"type": "file", "path": "/keyring", "mode": "x"}, "unknown option mode"},
+		{"vault with a credential", map[string]string{"type": "vault", "url": "https://v", "mount": "m", "credential_file": "/c"}, ""},
+		{"vault with two secrets", map[string]string{"type": "vault", "url": "https://v", "mount": "m", "credential_file": "/c", "token_file": "/t"}, "from one place"},
+		{"approle with a credential", map[string]string{"type": "transit", "url": "https://v", "mount": "m", "auth": "approle", "role_id": "r", "credential_file": "/c"}, ""},
+		{"certificate with a credential", map[string]string{"type": "transit", "url": "https://v", "mount": "m", "auth": "cert", "cert": "/p", "credential_file": "/c"}, ""},
+		{"certificate with two keys", map[string]string{"type": "transit", "url": "https://v", "mount": "m", "auth": "cert", "cert": "/p", "key": "/k", "credential_file": "/c"}, "from one place"},
+		{"kubernetes with a credential", map[string]string{"type": "vault", "url": "https://v", "mount": "m", "auth": "kubernetes", "role": "r", "credential_file": "/c"}, "has no secret"},
+		{"kmip with a credential", map[string]string{"type": "kmip", "host": "a", "ca": "/c", "credential_file": "/s"}, ""},
+		{"kmip with two keys", map[string]string{"type": "kmip", "host": "a", "ca": "/c", "cert": "/c", "key": "/k", "credential_file": "/s"}, "from one place"},
+		{"file with a credential", map[string]string{"type": "file", "path": "/keyring", "credential_file": "/c"}, "has no credential_file"},
+		{"credential by a relative path", map[string]string{"type": "kmip", "host": "a", "ca": "/c", "credential_file": "s"}, "not absolute"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := Open(tt.options)
+			p, err := Open(tt.options, noSecret)
 			switch {
 			case tt.err == "" && (err != nil || p == nil):
 				t.Errorf("got %v, %v, want a provider", p, err)
@@ -56,10 +68,12 @@ func TestOptionNames(t *testing.T) {
 // Opening must not forget the type in the caller's options.
 func TestOpenLeavesOptionsAlone(t *testing.T) {
 	options := map[string]string{"type": "file", "path": "/keyring"}
-	if _, err := Open(options); err != nil {
+	if _, err := Open(options, nil); err != nil {
 		t.Fatal(err)
 	}
 	if len(options) != 2 {
 		t.Errorf("options are %v now", options)
 	}
 }
+
+func noSecret() ([]byte, error) { return nil, keys.ErrUnavailable }

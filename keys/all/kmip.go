@@ -14,8 +14,8 @@ func kmipOptions(o *kmip.Options) map[string]*string {
 	return map[string]*string{"host": &o.Host, "port": &o.Port, "ca": &o.CA, "cert": &o.Cert, "key": &o.Key}
 }
 
-func openKMIP(options map[string]string) (keys.Provider, error) {
-	var o kmip.Options
+func openKMIP(options map[string]string, secret keys.Secret) (keys.Provider, error) {
+	o := kmip.Options{Secret: secret}
 	known := kmipOptions(&o)
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		to, ok := known[name]

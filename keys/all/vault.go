@@ -21,8 +21,8 @@ func vaultOptions(o *vault.Options) map[string]*string {
 // plaintextOption must be "allowed" for HTTP without TLS to another host.
 const plaintextOption = "plaintext"
 
-func parseVault(options map[string]string) (vault.Options, error) {
-	var o vault.Options
+func parseVault(options map[string]string, secret keys.Secret) (vault.Options, error) {
+	o := vault.Options{Secret: secret}
 	known := vaultOptions(&o)
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		value := options[name]
@@ -42,8 +42,8 @@ func parseVault(options map[string]string) (vault.Options, error) {
 	return o, nil
 }
 
-func openVault(options map[string]string) (keys.Provider, error) {
-	o, err := parseVault(options)
+func openVault(options map[string]string, secret keys.Secret) (keys.Provider, error) {
+	o, err := parseVault(options, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +54,8 @@ func openVault(options map[string]string) (keys.Provider, error) {
 	return p, nil
 }
 
-func openTransit(options map[string]string) (keys.Provider, error) {
-	o, err := parseVault(options)
+func openTransit(options map[string]string, secret keys.Secret) (keys.Provider, error) {
+	o, err := parseVault(options, secret)
 	if err != nil {
 		return nil, err
 	}

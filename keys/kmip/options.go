@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"walarchive/keys"
 )
 
 // DefaultPort is the port that IANA has assigned to KMIP.
@@ -19,6 +21,9 @@ type Options struct {
 	Port      string // empty: DefaultPort
 	CA        string // PEM file
 	Cert, Key string // PEM files of the client's certificate, and chain, and its unencrypted key
+
+	// Secret stands for Key and, if that is empty, Cert.
+	Secret keys.Secret
 }
 
 // server is one address of a service.
@@ -30,7 +35,13 @@ func (s server) String() string { return net.JoinHostPort(s.host, s.port) }
 
 // servers checks the options and splits their hosts.
 func (o *Options) servers() ([]server, error) {
+	if o.Secret != nil && o.Key != "" {
+		return nil, errors.New("the client's key must come from one place: credential_file or key")
+	}
 	for _, f := range []struct{ option, path string }{{"ca", o.CA}, {"cert", o.Cert}, {"key", o.Key}} {
+		if f.path == "" && o.Secret != nil && f.option != "ca" {
+			continue
+		}
 		if f.path == "" {
 			return nil, fmt.Errorf("%s is not set", f.option)
 		}

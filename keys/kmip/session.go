@@ -42,9 +42,9 @@ func (o *Options) tlsConfig(host string) (*tls.Config, error) {
 	if !roots.AppendCertsFromPEM(text) {
 		return nil, fmt.Errorf("%s has no PEM certificate", o.CA)
 	}
-	cert, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+	cert, err := o.certificate()
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s: %w", o.Cert, err)
+		return nil, err
 	}
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
@@ -52,6 +52,33 @@ func (o *Options) tlsConfig(host string) (*tls.Config, error) {
 		RootCAs:      roots,
 		Certificates: []tls.Certificate{cert},
 	}, nil
+}
+
+// certificate reads the client's certificate and key.
+func (o *Options) certificate() (tls.Certificate, error) {
+	if o.Secret == nil {
+		cert, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+		if err != nil {
+			return cert, fmt.Errorf("certificate %s: %w", o.Cert, err)
+		}
+		return cert, nil
+	}
+	key, err := o.Secret()
+	defer clear(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	certs := key
+	if o.Cert != "" {
+		if certs, err = os.ReadFile(o.Cert); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	cert, err := tls.X509KeyPair(certs, key)
+	if err != nil {
+		return cert, fmt.Errorf("certificate and key of the credential: %w", err)
+	}
+	return cert, nil
 }
 
 // dial connects and agrees on a version. What the session does ends with ctx.

@@ -23,8 +23,9 @@ type client struct {
 	o      Options
 	tokens tokens
 
-	opening once
-	api     *api.Client // nil before the first request
+	opening   once
+	api       *api.Client // nil before the first request
+	transport *whole
 }
 
 func newClient(o Options) (*client, error) {
@@ -175,7 +176,7 @@ func (c *client) open(ctx context.Context) (*api.Client, error) {
 		a.SetNamespace(c.o.Namespace)
 	}
 	a.SetWrappingLookupFunc(func(string, string) string { return "" })
-	c.api = a
+	c.api, c.transport = a, transport
 	return a, nil
 }
 

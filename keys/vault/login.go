@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -36,35 +37,37 @@ func newLogin(o *Options) *login {
 	}
 	switch o.Auth {
 	case AuthAppRole:
-		l.credentials = fromFile(o.SecretIDFile, "secret_id", map[string]string{"role_id": o.RoleID})
+		secret, name := o.Secret, "the credential"
+		if secret == nil {
+			secret, name = fileSecret(o.SecretIDFile, maxCredential), o.SecretIDFile
+		}
+		l.credentials = with(secret, name, "secret_id", map[string]string{"role_id": o.RoleID})
 	case AuthKubernetes:
 		name := o.JWTFile
 		if name == "" {
 			name = ServiceAccountToken
 		}
-		l.credentials = fromFile(name, "jwt", map[string]string{"role": o.Role})
+		l.credentials = with(fileSecret(name, maxCredential), name, "jwt", map[string]string{"role": o.Role})
 	default: // the certificate: the connection has it
 		l.credentials = func() (map[string]string, string, error) { return map[string]string{"name": o.Role}, "", nil }
 	}
 	return l
 }
 
-// fromFile gives the body of a login request: known, and as field the content
-// of a file.
-func fromFile(name, field string, known map[string]string) func() (map[string]string, string, error) {
+// with gives the body of a login request: known, and as field the secret that
+// comes from where name says.
+func with(secret keys.Secret, name, field string, known map[string]string) func() (map[string]string, string, error) {
 	return func() (map[string]string, string, error) {
-		secret, err := readCredential(name, maxCredential)
-		if err == nil && secret == "" {
+		text, err := firstWord(secret)
+		if err == nil && text == "" {
 			err = fmt.Errorf("%w: %s is empty", keys.ErrUnavailable, name)
 		}
 		if err != nil {
 			return nil, "", err
 		}
-		body := map[string]string{field: secret}
-		for k, v := range known {
-			body[k] = v
-		}
-		return body, secret, nil
+		body := map[string]string{field: text}
+		maps.Copy(body, known)
+		return body, text, nil
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"walarchive/keys"
 )
 
 // Auth is a way to get a token.
@@ -41,6 +43,10 @@ type Options struct {
 	SecretIDFile string
 	Role         string
 	JWTFile      string // empty: ServiceAccountToken
+
+	// Secret stands for the file with the secret of Auth: TokenFile,
+	// SecretIDFile, or Key and, if that is empty, Cert.
+	Secret keys.Secret
 }
 
 // check is what New and NewTransit refuse.
@@ -64,7 +70,7 @@ func (o *Options) check() error {
 	switch {
 	case o.Mount == "":
 		return errors.New("mount is not set")
-	case (o.Cert == "") != (o.Key == ""):
+	case (o.Cert == "") != (o.Key == "") && !o.secretKey():
 		return errors.New("of cert and key, one is not set")
 	case strings.ContainsFunc(o.Namespace, unprintable):
 		return fmt.Errorf("namespace %q is none", o.Namespace)
@@ -91,22 +97,33 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// secretKey reports whether the client's private key comes from Secret.
+func (o *Options) secretKey() bool { return o.Auth == AuthCert && o.Secret != nil }
+
 func (o *Options) checkAuth() error {
+	if err := o.checkSecret(); err != nil {
+		return err
+	}
 	needed := map[string]string{}
 	switch o.Auth {
 	case AuthToken, "":
-		if (o.Token == "") == (o.TokenFile == "") {
-			return errors.New("one of token_file and token must be set")
+		if o.Secret == nil && (o.Token == "") == (o.TokenFile == "") {
+			return errors.New("one of token_file, token and credential_file must be set")
 		}
 		if strings.ContainsFunc(o.Token, unprintable) {
 			return errors.New("token is none: it has unprintable characters")
 		}
 	case AuthAppRole:
-		needed["role_id"], needed["secret_id_file"] = o.RoleID, o.SecretIDFile
+		needed["role_id"] = o.RoleID
+		if o.Secret == nil {
+			needed["secret_id_file"] = o.SecretIDFile
+		}
 	case AuthKubernetes:
 		needed["role"] = o.Role
 	case AuthCert:
-		needed["cert"] = o.Cert
+		if o.Secret == nil {
+			needed["cert"] = o.Cert
+		}
 	default:
 		return fmt.Errorf("auth %q is none of: token, approle, kubernetes, cert", o.Auth)
 	}
@@ -117,6 +134,21 @@ func (o *Options) checkAuth() error {
 	}
 	if (o.Auth != AuthToken && o.Auth != "") && (o.Token != "" || o.TokenFile != "") {
 		return fmt.Errorf("auth %q takes no token", o.Auth)
+	}
+	return nil
+}
+
+// checkSecret refuses a secret from two places, and one for a way to log in
+// that has none.
+func (o *Options) checkSecret() error {
+	file := map[Auth]string{AuthToken: o.Token + o.TokenFile, "": o.Token + o.TokenFile, AuthAppRole: o.SecretIDFile, AuthCert: o.Key}[o.Auth]
+	switch {
+	case o.Secret == nil:
+		return nil
+	case o.Auth == AuthKubernetes:
+		return errors.New("auth \"kubernetes\" has no secret for a credential_file: the pod's token is its own")
+	case file != "":
+		return errors.New("the secret must come from one place: credential_file or an option of its own")
 	}
 	return nil
 }

@@ -32,8 +32,10 @@ func newTokens(o *Options) tokens {
 	switch {
 	case o.Auth != AuthToken && o.Auth != "":
 		return newLogin(o)
+	case o.Secret != nil:
+		return &readToken{o.Secret, "the credential"}
 	case o.TokenFile != "":
-		return tokenFile(o.TokenFile)
+		return &readToken{fileSecret(o.TokenFile, maxToken), o.TokenFile}
 	}
 	return fixedToken(o.Token)
 }
@@ -44,36 +46,49 @@ func (t fixedToken) current(context.Context, *client) (string, error) { return s
 
 func (t fixedToken) instead(context.Context, *client, string) (string, error) { return string(t), nil }
 
-// tokenFile is read for every request: others renew what is in it.
-type tokenFile string
+// readToken is read for every request: others renew what is there.
+type readToken struct {
+	secret keys.Secret
+	name   string // where from, for messages
+}
 
-func (f tokenFile) current(context.Context, *client) (string, error) {
-	token, err := readCredential(string(f), maxToken)
+func (t *readToken) current(context.Context, *client) (string, error) {
+	token, err := firstWord(t.secret)
 	if err != nil {
 		return "", err
 	}
 	if strings.ContainsFunc(token, unprintable) {
-		return "", fmt.Errorf("%w: %s holds no token", keys.ErrUnavailable, string(f))
+		return "", fmt.Errorf("%w: %s holds no token", keys.ErrUnavailable, t.name)
 	}
 	return token, nil
 }
 
-func (f tokenFile) instead(ctx context.Context, c *client, _ string) (string, error) {
-	return f.current(ctx, c)
+func (t *readToken) instead(ctx context.Context, c *client, _ string) (string, error) {
+	return t.current(ctx, c)
 }
 
-// readCredential reads the first limit bytes of a file, up to the first white
-// space.
-func readCredential(name string, limit int64) (string, error) {
-	text, err := readStart(name, limit)
+// firstWord reads a secret up to the first white space.
+func firstWord(secret keys.Secret) (string, error) {
+	text, err := secret()
 	defer clear(text)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", keys.ErrUnavailable, err)
+		return "", err
 	}
 	if i := bytes.IndexAny(text, " \t\r\n"); i >= 0 {
 		return string(text[:i]), nil
 	}
 	return string(text), nil
+}
+
+// fileSecret is the secret in the first limit bytes of a file.
+func fileSecret(name string, limit int64) keys.Secret {
+	return func() ([]byte, error) {
+		text, err := readStart(name, limit)
+		if err != nil {
+			return text, fmt.Errorf("%w: %w", keys.ErrUnavailable, err)
+		}
+		return text, nil
+	}
 }
 
 // readStart reads up to limit bytes of a regular file: a FIFO must not hold a

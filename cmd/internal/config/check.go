@@ -53,7 +53,7 @@ func isGap(s string) error {
 // check looks at what settings say about each other.
 func (c *Config) check() error {
 	for name, options := range c.Keys.Providers {
-		if _, err := all.Open(options); err != nil {
+		if _, err := all.Open(options, nil); err != nil {
 			return &Error{c.seen[providersKey+"."+name], fmt.Sprintf("key provider %s: %v", name, err), "keys.providers." + name + " has a type, and the options of that type"}
 		}
 	}

@@ -56,7 +56,7 @@ func (s *Session) Principal() keys.Ref {
 func (s *Session) Ring() (*keys.Ring, error) {
 	providers := map[string]keys.Provider{}
 	for name, options := range s.Config.Keys.Providers {
-		p, err := keyproviders.Open(options)
+		p, err := keyproviders.Open(options, nil)
 		if err != nil {
 			return nil, fmt.Errorf("key provider %s: %w", name, err)
 		}

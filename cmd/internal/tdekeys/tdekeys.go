@@ -30,7 +30,7 @@ func Fetch(pgdata string, moved map[string]string) tde.Fetch {
 		if err != nil {
 			return crypt.Key{}, err
 		}
-		provider, err := all.Open(options)
+		provider, err := all.Open(options, nil)
 		if err != nil {
 			return crypt.Key{}, fmt.Errorf("key provider %q: %w: %w", p.Name, tde.ErrProvider, err)
 		}
