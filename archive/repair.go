@@ -29,7 +29,7 @@ func (a *Archive) Repair(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := a.copyObject(ctx, object, moved); err != nil {
+	if err := storage.Copy(ctx, a.bucket, object, a.bucket, moved); err != nil {
 		return "", err
 	}
 	record := &Facts{Digest: crypt.DigestBytes(nil), Reason: clip(cause.Error(), maxReason)}
@@ -102,54 +102,4 @@ func (a *Archive) readThrough(ctx context.Context, kind Kind, name string) error
 		return damaged(name, err)
 	}
 	return nil
-}
-
-// copyObject stores the bytes of one object, whatever they are, under another
-// name.
-func (a *Archive) copyObject(ctx context.Context, from, to string) error {
-	info, err := a.bucket.Stat(ctx, from)
-	if err != nil {
-		return err
-	}
-	src := &storedBody{ctx: ctx, bucket: a.bucket, info: info}
-	defer src.Close()
-	return a.bucket.Put(ctx, to, src)
-}
-
-// storedBody reads an object of a bucket, from the start after each rewind.
-type storedBody struct {
-	ctx    context.Context
-	bucket storage.Bucket
-	info   storage.Info
-	r      io.ReadCloser
-}
-
-// Size is the object's length in bytes.
-func (s *storedBody) Size() int64 { return s.info.Size }
-
-func (s *storedBody) Read(p []byte) (int, error) {
-	if s.r == nil {
-		r, err := s.bucket.Get(s.ctx, s.info.Name, 0, -1)
-		if err != nil {
-			return 0, err
-		}
-		s.r = r
-	}
-	return s.r.Read(p)
-}
-
-func (s *storedBody) Seek(off int64, whence int) (int64, error) {
-	if off != 0 || whence != io.SeekStart {
-		return 0, errRewindOnly
-	}
-	return 0, s.Close()
-}
-
-func (s *storedBody) Close() error {
-	if s.r == nil {
-		return nil
-	}
-	r := s.r
-	s.r = nil
-	return r.Close()
 }

@@ -36,13 +36,14 @@ var below = map[string][]string{
 	"keys/all":   {"keys", "keys/file", "keys/vault", "keys/kmip"},
 
 	"storage/file":   {"storage"},
+	"storage/mirror": {"storage"},
 	"storage/remote": {"storage"},
 	"storage/s3":     {"storage", "storage/remote"},
 	"storage/gcs":    {"storage", "storage/remote"},
 	"storage/azure":  {"storage", "storage/remote"},
 	"storage/all":    {"storage", "storage/file", "storage/s3", "storage/gcs", "storage/azure"},
 
-	"archive": {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
+	"archive": {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage", "storage/mirror"},
 	"pitr":    {"archive", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
 
 	"cmd/...": {"..."},
