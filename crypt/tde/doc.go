@@ -76,4 +76,27 @@
 //
 // Options are one flat object of strings and numbers. Unknown keys are
 // errors, null is absent, and of a repeated key the last counts.
+//
+// # What tells of principal keys
+//
+// A database's key file, <oid>_keys, has the header of wal_keys with the magic
+// "TDE" and the database's oid; 1663_keys is nothing but the header of the
+// default key; an empty file is one without a key. <oid>_providers is like
+// 1664_providers. A Snapshot takes these headers and providers together.
+//
+// The WAL has records of resource manager 140 (see wal.TDEInfo). Of the four
+// that tell of principal keys, these are the payloads, with their sizes:
+//
+//	0x10  312   key added: bytes 8..319 of the key file
+//	0x20  264   key rotated: scope, 4; id of the provider, 4; name of the key, 256
+//	0x30  1176  provider written: scope, 4; 4 arbitrary; offset in the file of
+//	            that scope's providers, 8; the record of 1160 bytes, of type 0
+//	            when it is deleted
+//	0x60  4     key deleted: scope
+//
+// A scope is 1664, the server; 1663, the default; or a database's oid. WAL does
+// not say which flavor wrote a provider: its options do, for each type has
+// other ones. Key files change before their record is written, so a crash can
+// leave a change without record, and so does a server that adopts the default
+// key. Replay puts both sources together.
 package tde

@@ -2,12 +2,7 @@ package tde
 
 import (
 	"bytes"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"time"
-
-	"walarchive/crypt"
 )
 
 const (
@@ -15,17 +10,10 @@ const (
 	maxSeconds = 253402300799 // the last of the year 9999
 )
 
-// serverScope is the "database" of the server's own key (pg_tde: GLOBAL_DATA_TDE_OID).
-const serverScope = 1664
-
 // Header names the principal key that wraps all keys of a key file.
 type Header struct {
-	Version  Version
-	Provider int32     // id of the key provider; negative ids are in 1664_providers
-	Set      time.Time // when the key was set
-	KeyName  string    // of the principal key, in that provider
-
-	signed [312]byte // file bytes 8..319
+	Version Version
+	PrincipalInfo
 }
 
 func parseHeader(b []byte) (*Header, error) {
@@ -36,25 +24,14 @@ func parseHeader(b []byte) (*Header, error) {
 	if len(b) < headerSize {
 		return nil, fmt.Errorf("%w: %d bytes are less than its header of %d", ErrDamaged, len(b), headerSize)
 	}
-	le := binary.LittleEndian
-	if db := le.Uint32(b[8:]); db != serverScope {
-		return nil, fmt.Errorf("%w: it is the key file of database %d, not of the server (%d)", ErrDamaged, db, serverScope)
+	p, err := ParsePrincipalInfo(b[8:headerSize])
+	if err != nil {
+		return nil, err
 	}
-	name, ok := cString(b[32:288])
-	if !ok || name == "" {
-		return nil, fmt.Errorf("%w: no key name in its header", ErrDamaged)
+	if p.Scope != ServerScope {
+		return nil, fmt.Errorf("%w: it is the key file of %v, not of the server", ErrDamaged, p.Scope)
 	}
-	sec, usec := le.Uint64(b[16:]), le.Uint64(b[24:])
-	if sec > maxSeconds || usec >= 1e6 {
-		return nil, fmt.Errorf("%w: no time in its header", ErrDamaged)
-	}
-	return &Header{
-		Version:  v,
-		Provider: int32(le.Uint32(b[12:])),
-		Set:      time.Unix(int64(sec), int64(usec)*1000).UTC(),
-		KeyName:  name,
-		signed:   [312]byte(b[8:headerSize]),
-	}, nil
+	return &Header{v, p}, nil
 }
 
 // parseMagic reads the first four bytes: "WEK" and the version, or the reverse
@@ -77,24 +54,6 @@ func parseMagic(b []byte) (Version, error) {
 	}
 	return v, nil
 }
-
-// Verify checks the signature in the header: the only proof that principal is
-// the right key, for a provider may hold another under the same name.
-func (h *Header) Verify(principal crypt.Key) error {
-	info, nonce, tag := h.signed[:280], h.signed[280:296], h.signed[296:]
-	switch _, err := openGCM(principal, nonce, info, nil, tag); {
-	case errors.Is(err, errTag):
-		return hint(fmt.Errorf("key %q (%d bits): %w, or its header is damaged", h.KeyName, 8*len(principal.Bytes()), ErrWrongKey),
-			"the provider holds another key under this name; does the keyring belong to this server?")
-	case err != nil:
-		return fmt.Errorf("key %q: %w", h.KeyName, err)
-	}
-	return nil
-}
-
-// Signed are the 312 bytes that pg_tde also logs when a key is set: scope,
-// provider, time and name of the principal key, and their signature.
-func (h *Header) Signed() []byte { return bytes.Clone(h.signed[:]) }
 
 // cString is the text before the first NUL, which must be there.
 func cString(b []byte) (string, bool) {
