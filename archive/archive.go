@@ -204,42 +204,6 @@ func (a *Archive) stamp() keys.Stamp {
 	return keys.Stamp{Time: a.Now().UTC().Truncate(time.Microsecond), Host: a.Host}
 }
 
-// RotatePrincipal makes to the principal key of the archive: a new epoch
-// begins under it, and the epoch open until now is wrapped with it as well.
-// Nothing that is stored changes. It does nothing if the open epoch is under
-// to already.
-func (a *Archive) RotatePrincipal(ctx context.Context, to keys.Ref) error {
-	return a.append(ctx, func(c *keys.Chain, s keys.Stamp) ([]byte, error) {
-		for _, w := range c.Open().Wraps() {
-			if (keys.Ref{Provider: w.Provider, Key: w.Key}) == to {
-				return nil, nil
-			}
-		}
-		return c.Rotate(ctx, a.Rand, to, s)
-	})
-}
-
-// Chain lists the entries of the key chain, oldest first.
-func (a *Archive) Chain() []keys.Entry {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.chain.Entries()
-}
-
-// Epochs lists the epochs, oldest first.
-func (a *Archive) Epochs() []keys.Epoch {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.chain.Epochs()
-}
-
-// Anchor identifies the archive.
-func (a *Archive) Anchor() keys.Anchor {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.chain.Anchor()
-}
-
 const rolledBackHint = "restore the objects under keys/ from a copy of the bucket; somebody removed or replaced them"
 
 // checkTip compares the newest key-chain entry that an object's writer had

@@ -60,7 +60,7 @@ func (a *Archive) sealOptions(kind Kind, name string) (seal.Options, crypt.Key, 
 	n, digest := a.chain.Tip()
 	return seal.Options{
 		Kind: string(kind), Name: name,
-		Archive: a.chain.Archive(), Epoch: e.ID(), Wraps: e.Wraps(),
+		Archive: a.chain.Archive(), Epoch: e.ID(), Wraps: a.chain.HeaderWraps(),
 		Codec: a.Codec, Workers: a.Workers, Rand: a.Rand,
 	}, e.SealKey(), ChainTip{n, digest}
 }

@@ -86,7 +86,7 @@ func (b *fatalBody) Read(p []byte) (int, error) {
 // What a process that is to be killed gets in its environment.
 const (
 	killAt   = "WALARCHIVE_TEST_KILL_AT"   // the moment
-	killDo   = "WALARCHIVE_TEST_KILL_DO"   // what it does until then: push, repair
+	killDo   = "WALARCHIVE_TEST_KILL_DO"   // what it does until then: push, repair, one of changes
 	killWhat = "WALARCHIVE_TEST_KILL_WHAT" // the path of the segment
 	killRoot = "WALARCHIVE_TEST_KILL_ROOT" // with the store and the keyring
 )
@@ -109,6 +109,11 @@ func TestKilledProcess(t *testing.T) {
 	}
 	store, ring := storeIn(t, os.Getenv(killRoot))
 	a := initArchive(t, &killer{Bucket: store, at: at}, ring, d, archive.Options{})
+	if change := changes[do]; change != nil {
+		if err := change(t, a); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if do == "repair" {
 		if _, err := a.Repair(t.Context(), filepath.Base(path)); err != nil {
 			t.Fatal(err)
@@ -124,8 +129,11 @@ func storeIn(t *testing.T, root string) (storage.Bucket, *keys.Ring) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyring := keyfile.New(filepath.Join(root, "keyring"))
-	return b, keys.NewRing(map[string]keys.Provider{principal.Provider: keyring})
+	providers := map[string]keys.Provider{principal.Provider: keyfile.New(filepath.Join(root, "keyring"))}
+	for _, g := range []string{"g1", "g2"} {
+		providers[g] = keyfile.New(filepath.Join(root, g))
+	}
+	return b, keys.NewRing(providers)
 }
 
 // newRoot makes an empty store and a keyring.
@@ -135,6 +143,11 @@ func newRoot(t *testing.T) string {
 	mkdir(t, filepath.Join(root, "store"))
 	if _, err := keyfile.New(filepath.Join(root, "keyring")).Create(t.Context(), principal.Key); err != nil {
 		t.Fatal(err)
+	}
+	for _, g := range []string{"g1", "g2"} {
+		if _, err := keyfile.New(filepath.Join(root, g)).Create(t.Context(), generation(g).Key); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return root
 }
@@ -206,6 +219,37 @@ func TestRepairKilledAtAnyStep(t *testing.T) {
 	}
 	if moment < 12 {
 		t.Errorf("killed at %d moments only", moment-1)
+	}
+}
+
+// Killed at whatever step, a change of keys leaves an archive that works, and
+// can be done again.
+func TestKeyChangesKilledAtAnyStep(t *testing.T) {
+	for do, change := range changes {
+		t.Run(do, func(t *testing.T) {
+			moment := 1
+			for ; ; moment++ {
+				root := newRoot(t)
+				b, ring := storeIn(t, root)
+				h := newHost(t, small)
+				if _, err := archive.Init(t.Context(), b, ring, generation("g1"), h.dir, false, archive.Options{}); err != nil {
+					t.Fatal(err)
+				}
+				path := h.full()
+				if !killedAt(t, moment, do, path, root) {
+					break
+				}
+				a := initArchive(t, b, ring, h.dir, archive.Options{})
+				mustPush(t, a, h.dir, path)
+				if err := change(t, a); err != nil {
+					t.Fatalf("moment %d: %v", moment, err)
+				}
+				wantContent(t, a, h.dir, filepath.Base(path), h.Segment(3))
+			}
+			if moment < 12 {
+				t.Errorf("killed at %d moments only", moment-1)
+			}
+		})
 	}
 }
 

@@ -2,10 +2,8 @@ package keys
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -59,27 +57,6 @@ func (e *AnchorError) Hint() string {
 	return "is the storage URL right? if the archive was made anew on purpose, set keys.anchor to what init printed"
 }
 
-// StartChain makes a new archive's first entry, whose first epoch is wrapped
-// with the principal key to. data is what the archive records with it.
-func StartChain(ctx context.Context, ring *Ring, rand io.Reader, to Ref, s Stamp, data json.RawMessage) ([]byte, error) {
-	id, err := crypt.NewID(rand)
-	if err != nil {
-		return nil, err
-	}
-	e, err := newEpoch(rand, 1)
-	if err != nil {
-		return nil, err
-	}
-	w, err := ring.wrap(ctx, rand, to, id, e)
-	if err != nil {
-		return nil, err
-	}
-	return Entry{
-		Version: version, Number: 1, Time: s.Time.UTC(), Host: s.Host, Archive: &id, Data: data,
-		Epoch: &EpochWraps{Number: 1, ID: e.id, Wraps: []crypt.Wrap{w}},
-	}.sign(e)
-}
-
 // Extend adds entries that were read behind those the chain has. On error the
 // chain is as it was before.
 func (c *Chain) Extend(ctx context.Context, stored ...[]byte) error {
@@ -118,7 +95,7 @@ func (c *Chain) link(s *signed) error {
 		if s.Epoch.Number != len(c.epochs)+1 {
 			return bad("epoch out of order")
 		}
-		c.epochs = append(c.epochs, Epoch{Number: s.Epoch.Number, id: s.Epoch.ID, wraps: s.Epoch.Wraps})
+		c.epochs = append(c.epochs, Epoch{Number: s.Epoch.Number, id: s.Epoch.ID, principal: refOf(s.Epoch.Wraps[0]), wraps: s.Epoch.Wraps})
 	}
 	for _, m := range s.macs[len(s.macs)-1:] {
 		if m.epoch != len(c.epochs) {
@@ -129,9 +106,7 @@ func (c *Chain) link(s *signed) error {
 		if w.Number < 1 || w.Number > len(c.epochs) || c.epochs[w.Number-1].id != w.ID {
 			return bad("wraps of an unknown epoch")
 		}
-		e := &c.epochs[w.Number-1]
-		e.wraps = slices.Concat(w.Wraps, e.wraps)
-		e.wraps = e.wraps[:min(len(e.wraps), MaxWraps)]
+		c.epochs[w.Number-1].addWraps(w.Wraps)
 	}
 	for _, r := range s.Retire {
 		c.retired[r] = true
@@ -212,6 +187,31 @@ func (c *Chain) Open() Epoch { return c.epochs[len(c.epochs)-1] }
 // Retired reports whether a principal key was retired.
 func (c *Chain) Retired(r Ref) bool { return c.retired[r] }
 
+// HeaderWraps are the wraps of the open epoch that objects carry: the newest,
+// at most MaxWraps, and none by a retired principal key.
+func (c *Chain) HeaderWraps() []crypt.Wrap {
+	var ws []crypt.Wrap
+	for _, w := range c.Open().wraps {
+		if len(ws) < MaxWraps && !c.retired[refOf(w)] {
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
+// Sole are the numbers of the epochs that nobody but the principal key r opens,
+// retired ones aside.
+func (c *Chain) Sole(r Ref) []int {
+	sole := []int{}
+	for _, e := range c.epochs {
+		other := func(w crypt.Wrap) bool { return refOf(w) != r && !c.retired[refOf(w)] }
+		if e.wrappedBy(r) && !slices.ContainsFunc(e.wraps, other) {
+			sole = append(sole, e.Number)
+		}
+	}
+	return sole
+}
+
 // ErrUnknownEpoch says that a principal key of ours proves an epoch that the
 // chain does not have: the chain has lost entries, or has not been read far
 // enough.
@@ -241,43 +241,6 @@ func (c *Chain) Epoch(ctx context.Context, id crypt.ID, wraps []crypt.Wrap) (Epo
 		return Epoch{}, err
 	}
 	return Epoch{}, fmt.Errorf("epoch %v: %w", id, ErrUnknownEpoch)
-}
-
-// Record makes the entry that puts data on record.
-func (c *Chain) Record(s Stamp, data json.RawMessage) ([]byte, error) {
-	e := c.next(s)
-	e.Data = data
-	return e.sign(c.Open())
-}
-
-// Rotate makes the entry that opens a new epoch under the principal key to,
-// and wraps the epoch open until now with it too. Nothing is sealed anew.
-func (c *Chain) Rotate(ctx context.Context, rand io.Reader, to Ref, s Stamp) ([]byte, error) {
-	if c.retired[to] {
-		return nil, fmt.Errorf("principal key %v is retired", to)
-	}
-	old := c.Open()
-	fresh, err := newEpoch(rand, old.Number+1)
-	if err != nil {
-		return nil, err
-	}
-	wNew, err := c.ring.wrap(ctx, rand, to, c.archive, fresh)
-	if err != nil {
-		return nil, err
-	}
-	wOld, err := c.ring.wrap(ctx, rand, to, c.archive, old)
-	if err != nil {
-		return nil, err
-	}
-	e := c.next(s)
-	e.Epoch = &EpochWraps{Number: fresh.Number, ID: fresh.id, Wraps: []crypt.Wrap{wNew}}
-	e.Wraps = []EpochWraps{{Number: old.Number, ID: old.id, Wraps: []crypt.Wrap{wOld}}}
-	return e.sign(old, fresh)
-}
-
-func (c *Chain) next(s Stamp) Entry {
-	n, digest := c.Tip()
-	return Entry{Version: version, Number: n + 1, Prev: digest, Time: s.Time.UTC(), Host: s.Host}
 }
 
 // Digest is the digest of the entry with that number, if it has been read.

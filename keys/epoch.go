@@ -2,6 +2,7 @@ package keys
 
 import (
 	"io"
+	"slices"
 
 	"walarchive/crypt"
 )
@@ -9,10 +10,11 @@ import (
 // Epoch is the reign of one epoch key. Its key never leaves the package but as
 // keys derived from it.
 type Epoch struct {
-	Number int // 1 for the archive's first
-	id     crypt.ID
-	key    crypt.Key
-	wraps  []crypt.Wrap
+	Number    int // 1 for the archive's first
+	id        crypt.ID
+	principal Ref
+	key       crypt.Key
+	wraps     []crypt.Wrap // one for each principal key
 }
 
 func newEpoch(rand io.Reader, number int) (Epoch, error) {
@@ -29,9 +31,33 @@ func (e Epoch) ID() crypt.ID { return e.id }
 // SealKey is the key that objects of this epoch are sealed under.
 func (e Epoch) SealKey() crypt.Key { return e.key.Derive(nil, "walarchive 1 epoch seal") }
 
-// Wraps are the wraps of the epoch's key that are current, at most MaxWraps,
-// the newest first.
+// Principal is the principal key that the epoch was opened under.
+func (e Epoch) Principal() Ref { return e.principal }
+
+// Wraps are the wraps of the epoch's key that are on record, the newest first,
+// one for each principal key.
 func (e Epoch) Wraps() []crypt.Wrap { return e.wraps }
+
+// addWraps puts newer wraps in front, in the place of those they renew.
+func (e *Epoch) addWraps(newer []crypt.Wrap) {
+	all := slices.Clone(newer)
+	for _, w := range e.wraps {
+		renewed := func(n crypt.Wrap) bool { return refOf(n) == refOf(w) }
+		if !slices.ContainsFunc(newer, renewed) {
+			all = append(all, w)
+		}
+	}
+	e.wraps = all
+}
+
+func (e Epoch) wrappedBy(r Ref) bool {
+	return slices.ContainsFunc(e.wraps, func(w crypt.Wrap) bool { return refOf(w) == r })
+}
+
+// with is a wrap of e for an entry.
+func (e Epoch) with(w crypt.Wrap) EpochWraps {
+	return EpochWraps{Number: e.Number, ID: e.id, Wraps: []crypt.Wrap{w}}
+}
 
 func (e Epoch) chainKey() crypt.Key { return e.key.Derive(nil, "walarchive 1 epoch chain") }
 

@@ -68,6 +68,16 @@ type Checker interface {
 // what comes. Failures are or wrap one of the kinds below.
 type Secret func() ([]byte, error)
 
+// A Rewrapper is a Wrapper whose keys have versions.
+type Rewrapper interface {
+	Wrapper
+
+	// Rewrap has the service open a box and wrap its content with the newest
+	// version of the key called name. The box comes back as it is if the newest
+	// version made it.
+	Rewrap(ctx context.Context, name string, box []byte) ([]byte, error)
+}
+
 // ErrPermission says that the service answered, and refuses the credential or
 // what it asks for. It is that of io/fs.
 var ErrPermission = fs.ErrPermission

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"walarchive/crypt"
@@ -16,6 +17,22 @@ type Ref struct {
 }
 
 func (r Ref) String() string { return r.Provider + "/" + r.Key }
+
+// ParseRef reads a principal key as people write it: PROVIDER/NAME, or NAME
+// alone for one of the given provider.
+func ParseRef(s, provider string) (Ref, error) {
+	r := Ref{provider, s}
+	if before, after, ok := strings.Cut(s, "/"); ok {
+		r = Ref{before, after}
+	}
+	if !crypt.ValidName(r.Provider) || !crypt.ValidName(r.Key) {
+		return Ref{}, fmt.Errorf("%q is no principal key: NAME or PROVIDER/NAME, each of 1 to 128 of the characters A-Z a-z 0-9 . _ -", s)
+	}
+	return r, nil
+}
+
+// refOf is the principal key that made a wrap.
+func refOf(w crypt.Wrap) Ref { return Ref{w.Provider, w.Key} }
 
 // Ring gives principal keys by reference and wraps epoch keys with them. It
 // remembers the keys it fetched. Its methods may be called concurrently.

@@ -1,10 +1,12 @@
 package keys
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"walarchive/crypt"
 )
@@ -48,6 +50,33 @@ func (r *Ring) wrapOnce(ctx context.Context, rand io.Reader, ref Ref, archive cr
 	return w, nil
 }
 
+// renew has the service of ref wrap an epoch anew, with the newest version of
+// the principal key; nil if that made its wrap already.
+func (r *Ring) renew(ctx context.Context, ref Ref, archive crypt.ID, e Epoch) (*crypt.Wrap, error) {
+	p, err := r.provider(ref)
+	if err != nil {
+		return nil, err
+	}
+	service, ok := p.(Rewrapper)
+	if !ok {
+		return nil, fmt.Errorf("%w: %v", ErrNoVersions, ref)
+	}
+	i := slices.IndexFunc(e.wraps, func(w crypt.Wrap) bool { return refOf(w) == ref })
+	w := e.wraps[i]
+	w.Box, err = service.Rewrap(ctx, ref.Key, w.Box)
+	if err != nil || bytes.Equal(w.Box, e.wraps[i].Box) {
+		return nil, err
+	}
+	if err := r.Opens(ctx, w, archive, e); err != nil {
+		return nil, fmt.Errorf("check the renewed wrap: %w", err)
+	}
+	return &w, nil
+}
+
+// ErrNoVersions says that a principal key has no versions that could be newer
+// than its wraps.
+var ErrNoVersions = errors.New("the principal key has no versions")
+
 // unwrap opens the first of wraps that one of the ring's principal keys opens,
 // and checks that what comes out is the epoch key with that id.
 func (r *Ring) unwrap(ctx context.Context, wraps []crypt.Wrap, archive, id crypt.ID) (crypt.Key, error) {
@@ -68,7 +97,7 @@ func (r *Ring) unwrap(ctx context.Context, wraps []crypt.Wrap, archive, id crypt
 // unwrapOnce opens one wrap. The id tells the epoch's key from whatever else a
 // box may hold: that is all that binds a wrap made in a service.
 func (r *Ring) unwrapOnce(ctx context.Context, w crypt.Wrap, archive, id crypt.ID) (crypt.Key, error) {
-	ref := Ref{w.Provider, w.Key}
+	ref := refOf(w)
 	k, err := r.open(ctx, ref, w, archive, id)
 	switch {
 	case errors.Is(err, crypt.ErrUnwrap), errors.Is(err, crypt.ErrWrap), errors.Is(err, crypt.ErrKeyLength):

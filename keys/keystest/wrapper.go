@@ -31,6 +31,23 @@ func TestWrapper(t *testing.T, open func(t *testing.T) keys.Wrapper) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
 	}
+	if _, ok := open(t).(keys.Rewrapper); ok {
+		t.Run("a box of the newest version is not renewed", func(t *testing.T) { testRewrap(t, open(t).(keys.Rewrapper)) })
+	}
+}
+
+// testRewrap knows no way to make a newer version: drivers test that.
+func testRewrap(t *testing.T, p keys.Rewrapper) {
+	_, box := wrapped(t, p, "one")
+	if got, err := p.Rewrap(t.Context(), "one", box); err != nil || !bytes.Equal(got, box) {
+		t.Errorf("got %q, %v, want the box as it was", got, err)
+	}
+	if _, err := p.Rewrap(t.Context(), "absent", box); !errors.Is(err, keys.ErrNoKey) {
+		t.Errorf("with no such key: %v, want ErrNoKey", err)
+	}
+	if _, err := p.Rewrap(t.Context(), "one", box[:len(box)-1]); !errors.Is(err, crypt.ErrUnwrap) {
+		t.Errorf("a box cut short: %v, want ErrUnwrap", err)
+	}
 }
 
 // wrapped makes the key called name and wraps a secret with it.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type fake struct {
 	mu      sync.Mutex
 	secrets map[string]string    // by name: base64
 	keys    map[string]crypt.Key // by name
+	newer   int                  // versions of each key behind the first
 	seen    []seen
 }
 
@@ -146,14 +148,12 @@ func (f *fake) transit(w http.ResponseWriter, what, name string, body []byte) {
 	}
 	if what == "encrypt" {
 		b, _ := base64.StdEncoding.DecodeString(in.Plaintext)
-		pad, _ := crypt.NewKey(b)
-		box := append(append([]byte("nonce-nonce-"), xor(b, key)...), tag(pad, key)...)
-		answers(w, 200, fmt.Sprintf(`{"data":{"ciphertext":"vault:v1:%s"}}`, base64.StdEncoding.EncodeToString(box)))
+		f.encrypted(w, b, key)
 		return
 	}
 	version, text, _ := strings.Cut(strings.TrimPrefix(in.Ciphertext, "vault:v"), ":")
 	b, err := base64.StdEncoding.DecodeString(text)
-	if version != "1" || err != nil || len(b) != 60 {
+	if n, _ := strconv.Atoi(version); n < 1 || n > 1+f.newer || err != nil || len(b) != 60 {
 		answers(w, 400, `{"errors":["invalid ciphertext: version is too new"]}`)
 		return
 	}
@@ -162,7 +162,17 @@ func (f *fake) transit(w http.ResponseWriter, what, name string, body []byte) {
 		answers(w, 400, `{"errors":["cipher: message authentication failed"]}`)
 		return
 	}
+	if what == "rewrap" {
+		f.encrypted(w, plain.Bytes(), key)
+		return
+	}
 	answers(w, 200, fmt.Sprintf(`{"data":{"plaintext":%q}}`, base64.StdEncoding.EncodeToString(plain.Bytes())))
+}
+
+func (f *fake) encrypted(w http.ResponseWriter, b []byte, key crypt.Key) {
+	pad, _ := crypt.NewKey(b)
+	box := append(append([]byte("nonce-nonce-"), xor(b, key)...), tag(pad, key)...)
+	answers(w, 200, fmt.Sprintf(`{"data":{"ciphertext":"vault:v%d:%s"}}`, 1+f.newer, base64.StdEncoding.EncodeToString(box)))
 }
 
 func xor(b []byte, k crypt.Key) []byte {

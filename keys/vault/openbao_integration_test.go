@@ -212,6 +212,12 @@ func testTransitVersions(t *testing.T, s *servers.OpenBao) {
 			t.Errorf("%.9s: got another secret, or error %v", b, err)
 		}
 	}
+	if got, err := p.Rewrap(t.Context(), "v", old); err != nil || !bytes.HasPrefix(got, []byte("vault:v2:")) {
+		t.Errorf("version 1 renewed: %.9s, %v, want version 2", got, err)
+	}
+	if got, err := p.Rewrap(t.Context(), "v", box); err != nil || !bytes.Equal(got, box) {
+		t.Errorf("version 2 renewed: %v, want it as it was", err)
+	}
 	s.Do(t, "", http.MethodPost, "transit/keys/v/config", map[string]int{"min_decryption_version": 2})
 	_, err = p.Unwrap(t.Context(), "v", old)
 	checkError(t, err, fs.ErrPermission, "too old")

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -16,7 +17,7 @@ import (
 // Transit wraps with the keys of a Transit engine, which never leave it.
 type Transit struct{ c *client }
 
-var _ keys.Wrapper = (*Transit)(nil)
+var _ keys.Rewrapper = (*Transit)(nil)
 
 // NewTransit is the provider of an engine. It does no I/O.
 func NewTransit(o Options) (*Transit, error) {
@@ -146,6 +147,37 @@ func (p *Transit) decrypt(ctx context.Context, name string, box []byte) (crypt.K
 	}
 	return parseKey(text)
 }
+
+// Rewrap has the service renew a box. It does so always; a box of the same
+// version is not worth keeping.
+func (p *Transit) Rewrap(ctx context.Context, name string, box []byte) ([]byte, error) {
+	renewed, err := p.rewrap(ctx, name, box)
+	if err == nil && boxVersion(renewed) == boxVersion(box) {
+		renewed = box
+	}
+	return renewed, p.c.wrap(p.String(), name, err)
+}
+
+func (p *Transit) rewrap(ctx context.Context, name string, box []byte) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if !isBox(box) {
+		return nil, crypt.ErrUnwrap
+	}
+	b, err := p.c.call(ctx, request{path: p.path("rewrap", name), body: map[string]string{"ciphertext": string(box)}})
+	if err != nil {
+		return nil, transitKind(err)
+	}
+	renewed, ok := textMember(b, "ciphertext")
+	if !ok || !isBox([]byte(renewed)) {
+		return nil, fmt.Errorf("%w: what it makes is no wrap by a symmetric key", keys.ErrBadKey)
+	}
+	return []byte(renewed), nil
+}
+
+// boxVersion is the version of the key that made a box, "vault:v" before it.
+func boxVersion(box []byte) string { return string(box[:bytes.LastIndexByte(box, ':')]) }
 
 // boxForm is the ciphertext of 32 bytes under a symmetric key: base64 of 60
 // bytes (nonce 12, tag 16) or 72 (nonce 24). Version 0, which the service

@@ -65,6 +65,37 @@ func TestTransitRequests(t *testing.T) {
 	}
 }
 
+// A box of an older version is renewed without the secret leaving the service.
+func TestTransitRewrap(t *testing.T) {
+	f := newFake(t)
+	p := newTransitProvider(t, f.options(t, "transit"))
+	if err := p.Make(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := crypt.NewKey(append(key16, key16...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := p.Wrap(t.Context(), "one", secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.newer = 1
+	box, err := p.Rewrap(t.Context(), "one", old)
+	if err != nil || !strings.HasPrefix(string(box), "vault:v2:") {
+		t.Fatalf("got %q, %v, want a box of version 2", box, err)
+	}
+	last := f.seen[len(f.seen)-1]
+	if last.line != "PUT /v1/transit/rewrap/one" || last.body != `{"ciphertext":"`+string(old)+`"}` {
+		t.Errorf("asked %s %s", last.line, last.body)
+	}
+	if got, err := p.Unwrap(t.Context(), "one", box); err != nil || !got.Equal(secret) {
+		t.Errorf("got another secret, or error %v", err)
+	}
+	_, err = newTransitProvider(t, answering(t, 200, `{"data":{"ciphertext":"vault:v2:short"}}`)).Rewrap(t.Context(), "one", old)
+	checkError(t, err, keys.ErrBadKey, "no wrap")
+}
+
 // Only what a symmetric key makes of 32 bytes is sent: a wrap by an asymmetric
 // key could come from anybody.
 func TestBoxes(t *testing.T) {

@@ -2,7 +2,6 @@ package walarchive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -25,6 +24,8 @@ func keysCommand(p command.Process) *cli.Command {
 			keysRead(p, "list", "show the epochs and the principal keys that open them", listEpochs),
 			keysRead(p, "history", "show the key chain, entry by entry", listChain),
 			keysRotate(p),
+			keysRewrap(p),
+			keysRetire(p),
 		},
 	}
 }
@@ -70,63 +71,6 @@ func show(c *cli.Context, p command.Process, list func(*cli.Context, *session.Se
 	return l.table(c.App.Writer)
 }
 
-func keysRotate(p command.Process) *cli.Command {
-	return &cli.Command{
-		Name:  "rotate",
-		Usage: "go over to another principal key",
-		Description: "Opens a new epoch under the principal key NAME of keys.provider and wraps the open epoch with\n" +
-			"it too. What is stored stays as it is. Then set keys.principal to NAME on every host. Keep the\n" +
-			"old principal key: it is still needed for older epochs.",
-		Flags: append(command.ConfigFlags(),
-			&cli.StringFlag{Name: "to", Usage: "`NAME` of the principal key to go over to"},
-			&cli.BoolFlag{Name: "create-key", Usage: "make that key, if it is not there"},
-			command.JSONFlag()),
-		Action: func(c *cli.Context) error {
-			if _, err := command.Operands(c); err != nil {
-				return err
-			}
-			if c.String("to") == "" {
-				return command.Usagef(c.Command.HelpName, "keys rotate: --to is missing")
-			}
-			if err := rotate(c, p); err != nil {
-				return fmt.Errorf("keys rotate: %w", err)
-			}
-			return nil
-		},
-	}
-}
-
-func rotate(c *cli.Context, p command.Process) error {
-	s, err := session.Start(c, p)
-	if err != nil {
-		return err
-	}
-	to := keys.Ref{Provider: s.Config.Keys.Provider, Key: c.String("to")}
-	if c.Bool("create-key") {
-		ring, err := s.Ring()
-		if err != nil {
-			return err
-		}
-		if err := ring.Create(c.Context, to); err != nil && !errors.Is(err, keys.ErrKeyExists) {
-			return err
-		}
-	}
-	a, err := s.Open(c.Context, nil)
-	if err != nil {
-		return err
-	}
-	if err := a.RotatePrincipal(c.Context, to); err != nil {
-		return err
-	}
-	epochs := a.Epochs()
-	open := epochs[len(epochs)-1]
-	if c.Bool("json") {
-		return command.PrintJSON(c.App.Writer, describeEpoch(open))
-	}
-	_, err = fmt.Fprintf(c.App.Writer, "epoch %d is open, under %v\nSet keys.principal = %q on every host, and keep the old key: older epochs need it.\n", open.Number, to, to.Key)
-	return err
-}
-
 // epoch describes an epoch of the archive.
 type epoch struct {
 	Number     int         `json:"number"`
@@ -140,13 +84,18 @@ type epoch struct {
 type principal struct {
 	keys.Ref
 	Fingerprint string `json:"fingerprint,omitempty"`
+	Retired     bool   `json:"retired,omitempty"`
 }
 
 func (p principal) String() string {
-	if p.Fingerprint == "" {
-		return p.Ref.String()
+	text := p.Ref.String()
+	if p.Fingerprint != "" {
+		text += " (fingerprint " + p.Fingerprint + ")"
 	}
-	return p.Ref.String() + " (fingerprint " + p.Fingerprint + ")"
+	if p.Retired {
+		text += " (retired)"
+	}
+	return text
 }
 
 func describeEpoch(e keys.Epoch) epoch {
@@ -174,6 +123,7 @@ func askEpochs(ctx context.Context, s *session.Session, a *archive.Archive) (epo
 	for _, e := range a.Epochs() {
 		d := describeEpoch(e)
 		for i, w := range e.Wraps() {
+			d.Principals[i].Retired = a.Retired(d.Principals[i].Ref)
 			if err := d.Principals[i].ask(ctx, ring, w, a.Anchor().Archive, e); err != nil {
 				d.Missing = append(d.Missing, err.Error())
 			}
