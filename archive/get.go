@@ -141,6 +141,7 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.cipher.Wipe()
 	return g.deliver(got, func(file io.Writer) error {
 		w.next = file
 		if _, err := o.WriteTo(w); err != nil {

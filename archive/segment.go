@@ -46,7 +46,13 @@ func openSegment(path string, name wal.Name) (*segmentFile, error) {
 	return s, nil
 }
 
-func (s *segmentFile) Close() error { return s.f.Close() }
+// Close closes the file and forgets the keys it was read with.
+func (s *segmentFile) Close() error {
+	if s.cipher != nil {
+		s.cipher.Wipe()
+	}
+	return s.f.Close()
+}
 
 func (s *segmentFile) checkSize() error {
 	want := s.name.Segment.Size

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"walarchive/archive/wal"
+	"walarchive/crypt/tde/internal/keystream"
 )
 
 // Cipher encrypts and decrypts one segment: both are the same operation. It
@@ -20,7 +21,7 @@ type Cipher struct {
 // piece is an encrypted span of the segment and its key stream.
 type piece struct {
 	from, to int64
-	stream   stream
+	stream   *keystream.Stream
 }
 
 // Source says how a segment is encrypted on its server. It holds no secret.
@@ -54,7 +55,7 @@ func (c *Cipher) XOR(p []byte, off int64) {
 		c.xor(p, off)
 		return
 	}
-	part := (len(p)/n + chunk - 1) &^ (chunk - 1)
+	part := (len(p)/n + share - 1) / share * share
 	var wg sync.WaitGroup
 	for q := range slices.Chunk(p, part) {
 		from := off
@@ -69,7 +70,15 @@ func (c *Cipher) xor(p []byte, off int64) {
 		s := &c.pieces[i]
 		from, to := max(s.from, off), min(s.to, off+int64(len(p)))
 		if from < to {
-			s.stream.xor(p[from-off:to-off], from)
+			s.stream.XOR(p[from-off:to-off], from)
 		}
+	}
+}
+
+// Wipe overwrites the keys of the segment. Where it is encrypted, XOR panics
+// from then on.
+func (c *Cipher) Wipe() {
+	for _, p := range c.pieces {
+		p.stream.Wipe()
 	}
 }

@@ -57,6 +57,7 @@ func (k *Keys) cipher(ctx context.Context, seg wal.Segment) (*Cipher, error) {
 		}
 		p, err := k.piece(ctx, seg, s)
 		if err != nil {
+			c.Wipe()
 			return nil, err
 		}
 		c.pieces = append(c.pieces, p)

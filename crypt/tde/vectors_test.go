@@ -161,7 +161,7 @@ func TestVectorKeyStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := make([]byte, len(v.Keystream))
-			s.xor(got, v.Offset)
+			s.XOR(got, v.Offset)
 			if !bytes.Equal(got, v.Keystream) {
 				t.Errorf("got %x, want %x", got, []byte(v.Keystream))
 			}

@@ -27,7 +27,9 @@ var below = map[string][]string{
 	"storage":     {},
 
 	"crypt/seal": {"crypt"},
-	"crypt/tde":  {"crypt", "archive/wal"},
+	"crypt/tde":  {"crypt", "archive/wal", "crypt/tde/internal/keystream"},
+
+	"crypt/tde/internal/keystream": {},
 
 	"keys":       {"crypt"},
 	"keys/file":  {"crypt", "keys"},
@@ -76,6 +78,8 @@ var outside = map[string][]string{
 	"archive":       {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
 	"pitr":          {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
 	"cmd/...":       {"..."},
+
+	"crypt/tde/internal/keystream": {"golang.org/x/sys/cpu"},
 
 	"keys/keystest/...":       {"golang.org/x/sync/...", "github.com/ovh/kmip-go/..."},
 	"storage/storagetest/...": {"golang.org/x/sync/...", "github.com/aws/...", "github.com/Shopify/toxiproxy/v2/...", "github.com/prometheus/client_golang/prometheus", "github.com/rs/zerolog"},

@@ -91,6 +91,7 @@ func (v *conversion) segment(ctx context.Context, n wal.Name, in *os.File, out i
 	if err != nil {
 		return err
 	}
+	defer cipher.Wipe()
 	scan := wal.NewScanner(n.Segment, wal.ScanOptions{KeepTail: true})
 	buf := make([]byte, min(chunk, n.Segment.Size))
 	for off := int64(0); off < n.Segment.Size; off += int64(len(buf)) {

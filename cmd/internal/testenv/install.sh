@@ -20,6 +20,7 @@ fi
 command -v npm >/dev/null || debian nodejs npm
 python3 -m pip --version >/dev/null 2>&1 || debian python3-pip
 [ -x /usr/bin/pykmip-server ] || debian python3-pykmip
+command -v qemu-aarch64-static >/dev/null || debian qemu-user-static
 
 ls /usr/lib/postgresql/*/bin/postgres
 
