@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"walarchive/cmd/internal/tdekeys"
 	"walarchive/crypt"
 	"walarchive/keys"
 	"walarchive/keys/all"
@@ -59,6 +60,11 @@ func (c *Config) check() error {
 	}
 	if _, ok := c.Keys.Providers[c.Keys.Provider]; c.Keys.Provider != "" && !ok {
 		return &Error{c.seen["keys.provider"], fmt.Sprintf("keys.provider: there is no [%s.%s]", providersKey, c.Keys.Provider), ""}
+	}
+	for name, options := range c.TDE.Providers {
+		if err := tdekeys.CheckOverride(options); err != nil {
+			return &Error{c.seen[overridesKey+"."+name], fmt.Sprintf("%s.%s: %v", overridesKey, name, err), "options that differ on this host; with a type, all options of that type"}
+		}
 	}
 	return nil
 }

@@ -48,7 +48,8 @@ type Config struct {
 		Providers map[string]map[string]string // name -> options, "type" among them
 	}
 	TDE struct {
-		Map                     map[string]string // path prefix in provider options -> where it is here
+		Map                     map[string]string            // path prefix in provider options -> where it is here
+		Providers               map[string]map[string]string // pg_tde's, by name in lower case -> options that differ here
 		RequireEncryptedRestore bool
 	}
 	Archive struct {

@@ -171,17 +171,40 @@ func TestProviderVariables(t *testing.T) {
 		"KEYS_PROVIDERS_V_AUTH_MOUNT":            "keys.providers.v.auth_mount",
 		"KEYS_PROVIDERS_V_OTHER":                 "keys.providers.v.other",
 		"KEYS_PROVIDERS_V":                       "keys.providers.v",
+		"TDE_PROVIDERS_PG_VAULT_TOKEN_FILE":      "tde.providers.pg_vault.token_file",
+		"TDE_PROVIDERS_V_PORT":                   "tde.providers.v.port",
 	} {
-		if got := providerKey(prefix + name); got != want {
+		if got := optionKey(prefix + name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
 }
 
 func TestNoSecretOnTheCommandLine(t *testing.T) {
-	_, err := Load(Sources{File: write(t, sample), Set: []string{"keys.providers.v.token=planted"}})
-	if err == nil || strings.Contains(err.Error(), "planted") {
-		t.Errorf("got %v, want a refusal that does not repeat it", err)
+	for _, key := range []string{"keys.providers.v.token", "tde.providers.v.token"} {
+		_, err := Load(Sources{File: write(t, sample), Set: []string{key + "=planted"}})
+		if err == nil || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%s: got %v, want a refusal that does not repeat it", key, err)
+		}
+	}
+}
+
+// Names of pg_tde's providers are any text, and their case does not count.
+func TestOverrides(t *testing.T) {
+	c, err := Load(Sources{
+		File:    write(t, "[tde.providers.'Key Store.eu']\nurl = 'https://a'\nca = ''\n[tde.providers.FILES]\ntype = 'file'\npath = '/k'"),
+		Environ: []string{"WALARCHIVE_TDE_PROVIDERS_FILES_PATH=/environ"},
+		Set:     []string{"tde.providers.key store.EU.namespace=ns"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]map[string]string{
+		"key store.eu": {"url": "https://a", "ca": "", "namespace": "ns"},
+		"files":        {"type": "file", "path": "/environ"},
+	}
+	if !reflect.DeepEqual(c.TDE.Providers, want) {
+		t.Errorf("got %v, want %v", c.TDE.Providers, want)
 	}
 }
 
@@ -240,6 +263,10 @@ func TestMistakes(t *testing.T) {
 		{name: "provider's option no text", file: "[keys.providers.local]\ntype = 'file'\npath=1", want: ":3: keys.providers.local.path: wants a text"},
 		{name: "provider is a text", file: "[keys.providers]\nlocal = 'file'", want: ":2: unknown setting keys.providers.local"},
 		{name: "provider that is not there", file: "[keys]\nprovider = 'vault'", want: ":2: keys.provider: there is no [keys.providers.vault]"},
+		{name: "override's unknown option", file: "[tde.providers.v]\nurl = 'https://v'\nmountPath = 'm'", want: ":2: tde.providers.v: unknown option mountPath"},
+		{name: "override with a type is whole", file: "[tde.providers.v]\ntype = 'file'", want: ":2: tde.providers.v: path is not set"},
+		{name: "override of an endless name", file: "[tde.providers." + strings.Repeat("x", 128) + "]\nurl = 'https://v'", want: "a name has 1 to 127 bytes"},
+		{name: "override no text", file: "[tde.providers.v]\nport = 5696", want: ":2: tde.providers.v.port: wants a text in quotes"},
 		{name: "unknown variable", environ: []string{"WALARCHIVE_STORAGE_ULR=x"}, want: "WALARCHIVE_STORAGE_ULR: unknown setting storage.ulr", hint: "storage.url"},
 		{name: "bad variable", environ: []string{"WALARCHIVE_ARCHIVE_WORKERS=x"}, want: `WALARCHIVE_ARCHIVE_WORKERS: archive.workers: "x" is no number`},
 		{name: "bad map variable", environ: []string{"WALARCHIVE_TDE_MAP=x"}, want: `"x" is not FROM=TO`},

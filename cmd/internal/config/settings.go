@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 )
 
@@ -98,6 +97,7 @@ func defaults() *Config {
 	c.Storage.GCS.PartSize = 16
 	c.Storage.Azure.PartSize, c.Storage.Azure.Concurrency = 16, 4
 	c.Keys.Providers = map[string]map[string]string{}
+	c.TDE.Providers = map[string]map[string]string{}
 	c.Archive.Codec = "lz4"
 	c.Push.Timeout = time.Minute
 	c.Restore.RetryFor = 15 * time.Minute
@@ -118,8 +118,8 @@ type value struct {
 
 // apply sets one setting.
 func (c *Config) apply(v value) error {
-	if p, option, ok := providerOption(v.key); ok {
-		return c.setProvider(p, option, v)
+	if o, ok := parseOption(v.key); ok {
+		return c.setOption(o, v)
 	}
 	all := c.settings()
 	for _, s := range all {
@@ -139,38 +139,4 @@ func (c *Config) apply(v value) error {
 		return nil
 	}
 	return &Error{v.where, fmt.Sprintf("unknown setting %s", v.key), nearest(v.key, all)}
-}
-
-// providerOption takes keys.providers.NAME.OPTION apart.
-func providerOption(key string) (provider, option string, ok bool) {
-	rest, ok := strings.CutPrefix(key, providersKey+".")
-	if !ok {
-		return "", "", false
-	}
-	i := strings.LastIndexByte(rest, '.')
-	if i < 0 {
-		return "", "", false
-	}
-	return rest[:i], rest[i+1:], true
-}
-
-const providersKey = "keys.providers"
-
-func (c *Config) setProvider(name, option string, v value) error {
-	if err := isName(name); err != nil {
-		return &Error{v.where, fmt.Sprintf("key provider %q: %v", name, err), ""}
-	}
-	s, ok := v.data.(string)
-	if v.data != nil && !ok {
-		return &Error{v.where, fmt.Sprintf("%s: wants a text in quotes", v.key), ""}
-	}
-	if v.data == nil {
-		s = v.text
-	}
-	if c.Keys.Providers[name] == nil {
-		c.Keys.Providers[name] = map[string]string{}
-		c.seen[providersKey+"."+name] = v.where
-	}
-	c.Keys.Providers[name][option] = s
-	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-
-	"walarchive/keys/all"
 )
 
 // prefix begins the names of the environment variables that are settings.
@@ -88,10 +86,7 @@ func (r *reader) value(v lineValue) error {
 // isSection reports whether key names a table that holds settings, rather
 // than one that is the value of a setting.
 func isSection(key string) bool {
-	if key == providersKey || strings.HasPrefix(key, providersKey+".") {
-		return true
-	}
-	return slices.ContainsFunc(new(Config).settings(), func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
+	return isOptions(key) || slices.ContainsFunc(new(Config).settings(), func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
 }
 
 // lineValue takes a value as it stands.
@@ -124,7 +119,7 @@ func environValues(environ []string) []value {
 		}
 		key, known := names[name]
 		if !known {
-			key = providerKey(name)
+			key = optionKey(name)
 		}
 		values = append(values, value{key: key, where: name, text: text})
 	}
@@ -136,23 +131,6 @@ func variable(key string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// providerKey is the key for WALARCHIVE_KEYS_PROVIDERS_NAME_OPTION, with NAME
-// and OPTION in lower case; the option is the longest that there is, else the
-// last word. What is no such variable gives a key that no setting has.
-func providerKey(name string) string {
-	rest, ok := strings.CutPrefix(strings.ToLower(name), strings.ToLower(variable(providersKey))+"_")
-	i := strings.LastIndexByte(rest, '_')
-	if !ok || i < 1 {
-		return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, prefix)), "_", ".")
-	}
-	for _, option := range all.OptionNames() {
-		if provider, found := strings.CutSuffix(rest, "_"+option); found && provider != "" {
-			i = min(i, len(provider))
-		}
-	}
-	return providersKey + "." + rest[:i] + "." + rest[i+1:]
-}
-
 func flagValues(set []string) ([]value, error) {
 	var values []value
 	for _, s := range set {
@@ -160,8 +138,10 @@ func flagValues(set []string) ([]value, error) {
 		if !ok {
 			return nil, &Error{"--set " + s, "is not KEY=VALUE", "--set storage.url=file:///srv/wal"}
 		}
-		if _, option, ok := providerOption(key); ok && option == "token" {
-			return nil, &Error{"--set " + key, "a command line is no place for a secret: every user of the host can read it", "put it into a file for token_file"}
+		if o, ok := parseOption(key); ok {
+			if err := o.refuseSecret("--set " + key); err != nil {
+				return nil, err
+			}
 		}
 		values = append(values, value{key: key, where: "--set " + key, text: text})
 	}

@@ -15,6 +15,7 @@ import (
 	"walarchive/cmd/internal/config"
 	"walarchive/cmd/internal/tdekeys"
 	"walarchive/crypt/seal"
+	"walarchive/crypt/tde"
 	"walarchive/keys"
 	keyproviders "walarchive/keys/all"
 	"walarchive/storage"
@@ -111,9 +112,15 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		o.Anchor = &a
 	}
 	if d != nil {
-		o.TDE = tdekeys.Fetch(d.Path, s.Config.TDE.Map)
+		o.TDE = s.ServerKeys(d.Path)
 	}
 	return o, nil
+}
+
+// ServerKeys fetches principal keys of pg_tde for the server whose data
+// directory is pgdata, empty if that is not at hand.
+func (s *Session) ServerKeys(pgdata string) tde.Fetch {
+	return tdekeys.Host{PGData: pgdata, Map: s.Config.TDE.Map, Overrides: s.Config.TDE.Providers}.Fetch
 }
 
 // Open opens the archive, with calls of the store repeated.

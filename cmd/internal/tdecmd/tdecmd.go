@@ -24,6 +24,7 @@ func flags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "pg-tde", Usage: "the server's key directory, `DIR`: pg_tde or open_pg_tde in its data directory"},
 		&cli.StringSliceFlag{Name: "map", Usage: "path prefix in the server's provider options, and where it is here: `FROM=TO`"},
+		&cli.StringSliceFlag{Name: "provider", Usage: "option of the server's provider that differs here, as in [tde.providers.NAME]: `NAME.OPTION=VALUE`"},
 	}, more...)
 }
 
@@ -41,11 +42,16 @@ func openKeys(c *cli.Context) (*tde.Keys, error) {
 	if err != nil {
 		return nil, command.Usagef(c.Command.HelpName, "--map: %w", err)
 	}
+	overrides, err := config.ParseOverrides(c.StringSlice("provider"))
+	if err != nil {
+		return nil, command.Usagef(c.Command.HelpName, "--provider: %w", err)
+	}
 	dir, err := tde.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return tde.NewKeys(dir, tdekeys.Fetch(filepath.Dir(path), moved)), nil
+	host := tdekeys.Host{PGData: filepath.Dir(path), Map: moved, Overrides: overrides}
+	return tde.NewKeys(dir, host.Fetch), nil
 }
 
 // Inspect is tde inspect.

@@ -36,14 +36,23 @@ func TestFetchFromKMIP(t *testing.T) {
 	text := `{"host" : "127.0.0.1", "port" : ` + service.Port + `, "caPath" : "/srv/tde/ca.pem", "certPath" : "/srv/tde/cert.pem", "keyPath" : "/srv/tde/key.pem"}`
 	for flavor, number := range map[tde.Flavor]uint32{tde.Percona: 3, tde.Fork: 2} {
 		p := kmipProvider(t, flavor, number, text)
-		fetch := Fetch("/pgdata", map[string]string{"/srv/tde": here})
+		fetch := Host{PGData: "/pgdata", Map: map[string]string{"/srv/tde": here}}.Fetch
 		if key, err := fetch(t.Context(), p, "k"); err != nil || len(key.Bytes()) != 16 {
 			t.Errorf("%v: got a key of %d bytes, error %v", flavor, len(key.Bytes()), err)
 		}
 		if _, err := fetch(t.Context(), p, "other"); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("%v: another key: %v, want ErrNoKey", flavor, err)
 		}
-		_, err := Fetch("/pgdata", nil)(t.Context(), p, "k")
+		elsewhere := map[string]string{"host": "127.0.0.1", "port": service.Port}
+		for option, file := range map[string]string{"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"} {
+			elsewhere[option] = filepath.Join(here, file)
+		}
+		gone := kmipProvider(t, flavor, number, strings.Replace(text, service.Port, "1", 1))
+		moved := Host{PGData: "/pgdata", Overrides: Overrides{"kms": elsewhere}}.Fetch
+		if key, err := moved(t.Context(), gone, "k"); err != nil || len(key.Bytes()) != 16 {
+			t.Errorf("%v: with every option overridden: a key of %d bytes, error %v", flavor, len(key.Bytes()), err)
+		}
+		_, err := Host{PGData: "/pgdata"}.Fetch(t.Context(), p, "k")
 		var advice interface{ Hint() string }
 		if !errors.Is(err, keys.ErrUnavailable) || !errors.As(err, &advice) || !strings.Contains(advice.Hint(), "tde.map") {
 			t.Errorf("%v: files not mapped: %v, want ErrUnavailable with a hint at tde.map", flavor, err)

@@ -17,34 +17,62 @@ import (
 	"walarchive/storage"
 )
 
-// Fetch fetches keys for the server whose data directory is pgdata: relative
-// paths in its provider options count from there. moved rewrites prefixes of
-// absolute paths for hosts on which files lie elsewhere than on the server.
-func Fetch(pgdata string, moved map[string]string) tde.Fetch {
-	return func(ctx context.Context, p tde.Provider, name string) (crypt.Key, error) {
-		o, err := p.Options()
-		if err != nil {
-			return crypt.Key{}, err
-		}
-		options, err := settings(o.MapPaths(func(path string) string { return locate(pgdata, moved, path) }))
-		if err != nil {
-			return crypt.Key{}, err
-		}
-		provider, err := all.Open(options, nil)
-		if err != nil {
-			return crypt.Key{}, fmt.Errorf("key provider %q: %w: %w", p.Name, tde.ErrProvider, err)
-		}
-		key, err := provider.Key(ctx, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			// Of another kind from here on: callers ask for fs.ErrNotExist to
-			// know whether an object is in the archive.
-			err = storage.Classify(err, keys.ErrUnavailable, mapHint)
-		}
-		return key, err
-	}
+// Host says where on this host is what a server's provider options name.
+type Host struct {
+	// PGData is the server's data directory, from which its relative paths
+	// count. Empty: it is not on this host, and such files cannot be read.
+	PGData string
+	// Map has prefixes of the server's absolute paths, and what they are here.
+	Map map[string]string
+	// Overrides are options that differ here.
+	Overrides Overrides
 }
 
-const mapHint = "the server's options name this file; if it lies elsewhere on this host, map its directory: tde.map in the configuration, --map of the tde commands"
+// Fetch gets a principal key of the server's: see tde.Fetch.
+func (h Host) Fetch(ctx context.Context, p tde.Provider, name string) (crypt.Key, error) {
+	key, err := h.fetch(ctx, p, name)
+	if err != nil {
+		err = h.Overrides.explain(p.Name, err)
+	}
+	return key, err
+}
+
+func (h Host) fetch(ctx context.Context, p tde.Provider, name string) (crypt.Key, error) {
+	options, err := h.options(p)
+	if err != nil {
+		return crypt.Key{}, err
+	}
+	provider, err := all.Open(options, nil)
+	if err != nil {
+		return crypt.Key{}, fmt.Errorf("%w: %w", tde.ErrProvider, err)
+	}
+	key, err := provider.Key(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Of another kind from here on: callers ask for fs.ErrNotExist to
+		// know whether an object is in the archive.
+		err = storage.Classify(err, keys.ErrUnavailable, mapHint)
+	}
+	return key, err
+}
+
+const mapHint = "the server's options name this file; if it lies elsewhere on this host, say where: tde.map or [tde.providers.NAME] in the configuration, --map of the tde commands"
+
+// options are those by which a provider of the server's is opened here.
+func (h Host) options(p tde.Provider) (map[string]string, error) {
+	override := h.Overrides.of(p.Name)
+	if whole(override) {
+		return override, nil
+	}
+	o, err := p.Options()
+	if err != nil {
+		return nil, err
+	}
+	options, err := settings(o.MapPaths(h.locate))
+	if err != nil {
+		return nil, err
+	}
+	return merge(options, override), nil
+}
 
 // settings turns the options of a server's provider into those of ours.
 func settings(o tde.Options) (map[string]string, error) {
@@ -75,12 +103,12 @@ func kmipSettings(o tde.KMIPOptions) map[string]string {
 
 // locate says where on this host the file is that the server knows as path.
 // Of several prefixes that match, the longest counts.
-func locate(pgdata string, moved map[string]string, path string) string {
+func (h Host) locate(path string) string {
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(pgdata, path)
+		path = filepath.Join(h.PGData, path)
 	}
 	best := ""
-	for from := range moved {
+	for from := range h.Map {
 		if under(path, from) && len(from) > len(best) {
 			best = from
 		}
@@ -88,7 +116,7 @@ func locate(pgdata string, moved map[string]string, path string) string {
 	if best == "" {
 		return path
 	}
-	return filepath.Join(moved[best], strings.TrimPrefix(path, best))
+	return filepath.Join(h.Map[best], strings.TrimPrefix(path, best))
 }
 
 // under reports whether path is dir or lies below it.

@@ -30,7 +30,7 @@ func TestLocate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := locate("/pgdata", moved, tt.path); got != tt.want {
+			if got := (Host{PGData: "/pgdata", Map: moved}).locate(tt.path); got != tt.want {
 				t.Errorf("locate(%q) = %q, want %q", tt.path, got, tt.want)
 			}
 		})
@@ -57,11 +57,11 @@ func TestFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := tde.NewKeys(dir, Fetch(host.PGData, map[string]string{fixtures.KeyringDir: host.Keyrings}))
+	k := tde.NewKeys(dir, Host{PGData: host.PGData, Map: map[string]string{fixtures.KeyringDir: host.Keyrings}}.Fetch)
 	if _, err := k.Principal(t.Context()); err != nil {
 		t.Errorf("with the keyring moved: %v", err)
 	}
-	k = tde.NewKeys(dir, Fetch(host.PGData, map[string]string{fixtures.KeyringDir: t.TempDir()}))
+	k = tde.NewKeys(dir, Host{PGData: host.PGData, Map: map[string]string{fixtures.KeyringDir: t.TempDir()}}.Fetch)
 	_, err = k.Principal(t.Context())
 	var advice interface{ Hint() string }
 	if !errors.Is(err, keys.ErrUnavailable) || !errors.As(err, &advice) || !strings.Contains(advice.Hint(), "tde.map") {
@@ -113,7 +113,7 @@ func TestFetchFromVault(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			fetch := Fetch("/pgdata", map[string]string{"/srv/tde": here})
+			fetch := Host{PGData: "/pgdata", Map: map[string]string{"/srv/tde": here}}.Fetch
 			p := tde.Provider{Name: "v", Type: tt.provider, Text: tt.text}
 			if key, err := fetch(t.Context(), p, "k"); err != nil || len(key.Bytes()) != 16 {
 				t.Errorf("got a key of %d bytes, error %v", len(key.Bytes()), err)
@@ -121,7 +121,7 @@ func TestFetchFromVault(t *testing.T) {
 			if _, err := fetch(t.Context(), p, "other"); !errors.Is(err, keys.ErrNoKey) {
 				t.Errorf("another key: %v, want ErrNoKey", err)
 			}
-			_, err := Fetch("/pgdata", nil)(t.Context(), p, "k")
+			_, err := Host{PGData: "/pgdata"}.Fetch(t.Context(), p, "k")
 			var advice interface{ Hint() string }
 			if !errors.Is(err, keys.ErrUnavailable) || !errors.As(err, &advice) || !strings.Contains(advice.Hint(), "tde.map") {
 				t.Errorf("files not mapped: %v, want ErrUnavailable with a hint at tde.map", err)
@@ -132,7 +132,7 @@ func TestFetchFromVault(t *testing.T) {
 
 func TestFetchWithBadOptions(t *testing.T) {
 	p := tde.Provider{Name: "v", Type: tde.VaultProvider, Text: `{"url":"vault","mountPath":"m","tokenPath":"/t"}`}
-	if _, err := Fetch("/pgdata", nil)(t.Context(), p, "k"); !errors.Is(err, tde.ErrProvider) {
+	if _, err := (Host{PGData: "/pgdata"}).Fetch(t.Context(), p, "k"); !errors.Is(err, tde.ErrProvider) {
 		t.Errorf("got %v, want ErrProvider", err)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"walarchive/archive"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
-	"walarchive/cmd/internal/tdekeys"
 	"walarchive/crypt/tde"
 	"walarchive/keys"
 	"walarchive/storage"
@@ -217,7 +216,7 @@ func (u *checkup) checkTDE(ctx context.Context) {
 		u.failed("pg_tde", err)
 		return
 	}
-	r := tde.NewKeys(d, tdekeys.Fetch(u.dir.Path, u.Config.TDE.Map)).Inspect(ctx)
+	r := tde.NewKeys(d, u.ServerKeys(u.dir.Path)).Inspect(ctx)
 	for _, problem := range r.Problems {
 		u.problem("pg_tde", problem, "walarchive tde inspect --pg-tde "+path+" shows all of it; tde.map says where its files lie on this host")
 	}
