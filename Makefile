@@ -3,7 +3,7 @@
 # make test    everything that must hold; installs PostgreSQL if it is missing
 # make lint    gofmt, vet, staticcheck
 # make fuzz    every fuzz target, FUZZTIME each
-# make bench   every benchmark
+# make bench   every benchmark; then, beside pgBackRest, the push and restore of WAL
 # make cover   coverage of all tests, by function
 
 SHELL = /bin/bash
@@ -47,6 +47,8 @@ fuzz:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@cmd/internal/testenv/install.sh bench
+	$(GO) test -tags $(TAGS),integration -run '^$$' -bench Peers -benchtime 5x -timeout 60m ./cmd/internal/peerbench
 
 cover:
 	$(GO) test -coverpkg ./... -coverprofile cover.out ./...

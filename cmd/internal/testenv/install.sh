@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the integration tests run against, where it is missing.
+# Installs what the integration tests run against, where it is missing; called
+# with bench, also what the benchmarks measure beside ours.
 # Needs Debian or a relative of it, and root for that.
 set -eu
 
@@ -21,6 +22,7 @@ command -v npm >/dev/null || debian nodejs npm
 python3 -m pip --version >/dev/null 2>&1 || debian python3-pip
 [ -x /usr/bin/pykmip-server ] || debian python3-pykmip
 command -v qemu-aarch64-static >/dev/null || debian qemu-user-static
+[ "${1-}" != bench ] || command -v pgbackrest >/dev/null || debian pgbackrest
 
 ls /usr/lib/postgresql/*/bin/postgres
 
