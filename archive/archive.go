@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Codec   seal.Codec   // of new segments; zero is the default codec
 	Workers int          // sealing and opening in parallel; 0 is one per processor
+	Whole   int64        // up to this size, in bytes, a segment is read into memory, else twice; 0 is 64 MiB
 	Anchor  *keys.Anchor // which archive it must be, when known
 	Log     *slog.Logger // nil discards
 
@@ -35,8 +36,6 @@ type Options struct {
 	Rand io.Reader        // nil is crypto/rand
 	Now  func() time.Time // nil is time.Now
 	Host string           // this host's name, a note in what is written
-
-	wholeLimit int64 // see wholeLimit; zero but in tests
 }
 
 func (o Options) withDefaults() Options {
@@ -54,8 +53,8 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.wholeLimit == 0 {
-		o.wholeLimit = wholeLimit
+	if o.Whole == 0 {
+		o.Whole = wholeLimit
 	}
 	o.Host = clip(o.Host, maxHost)
 	return o

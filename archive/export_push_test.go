@@ -11,7 +11,7 @@ import (
 // ReadTwice makes segments of any size count as too large to be read into
 // memory.
 func (o Options) ReadTwice() Options {
-	o.wholeLimit = 1
+	o.Whole = 1
 	return o
 }
 

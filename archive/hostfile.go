@@ -37,21 +37,27 @@ const maxSmall = 1 << 20
 
 // readSmall reads a history or backup history file.
 func readSmall(path string) ([]byte, error) {
-	f, _, err := openFile(path)
+	b, _, err := readSmallFile(path)
+	return b, err
+}
+
+// readSmallFile is readSmall, and what the file is.
+func readSmallFile(path string) ([]byte, os.FileInfo, error) {
+	f, stat, err := openFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case len(b) == 0:
-		return nil, unsound(errors.New("the file is empty"))
+		return nil, nil, unsound(errors.New("the file is empty"))
 	case len(b) > maxSmall:
-		return nil, unsound(fmt.Errorf("more than %d bytes", maxSmall))
+		return nil, nil, unsound(fmt.Errorf("more than %d bytes", maxSmall))
 	}
-	return b, nil
+	return b, stat, nil
 }
 
 // unsound makes an ErrInvalid of what is wrong with a file's bytes.

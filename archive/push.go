@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"walarchive/archive/wal"
@@ -31,6 +32,13 @@ type Pushed struct {
 // name and cluster ErrInvalid or ErrForeign; trouble with the server's WAL keys
 // ErrTDE; a key of the archive's that cannot be had the provider's error.
 func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, error) {
+	return a.PushIf(ctx, d, path, func(os.FileInfo) error { return nil })
+}
+
+// PushIf is Push of a file that must still be wanted once it has been read:
+// wanted gets what the file that was read is, behind its last byte and before
+// the object can be seen. Its error, as an ErrChanged, ends the push.
+func (a *Archive) PushIf(ctx context.Context, d *DataDir, path string, wanted func(os.FileInfo) error) (*Pushed, error) {
 	path = d.Resolve(path)
 	inc, err := a.pushInto(d.Identity())
 	if err != nil {
@@ -40,7 +48,7 @@ func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, e
 	if err != nil {
 		return nil, advise(err, "archive_command = 'walarchive push %%p'")
 	}
-	p := &push{Archive: a, dir: d, inc: inc, path: path, name: name}
+	p := &push{Archive: a, dir: d, inc: inc, path: path, name: name, wanted: wanted}
 	done, err := p.run(ctx)
 	if refused(err) {
 		if object, ok, e := a.underQuarantine(ctx, inc, name, path); e != nil {
@@ -71,6 +79,8 @@ type push struct {
 	inc  Incarnation
 	path string
 	name wal.Name
+
+	wanted func(os.FileInfo) error
 }
 
 func (p *push) run(ctx context.Context) (*Pushed, error) {
@@ -82,9 +92,12 @@ func (p *push) run(ctx context.Context) (*Pushed, error) {
 
 // small archives a .history or .backup file.
 func (p *push) small(ctx context.Context) (*Pushed, error) {
-	b, err := readSmall(p.path)
+	b, stat, err := readSmallFile(p.path)
 	if err != nil {
 		return nil, err
+	}
+	if err := p.wanted(stat); err != nil {
+		return nil, changed(err)
 	}
 	if p.name.Kind == wal.KindHistory {
 		if _, err := wal.ParseHistory(p.name.Segment.Timeline, b); err != nil {
@@ -102,6 +115,7 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 		return nil, err
 	}
 	defer s.Close()
+	s.wanted = p.wanted
 	r, err := p.examine(ctx, s)
 	if err != nil {
 		return nil, err
@@ -134,7 +148,7 @@ func (p *push) examine(ctx context.Context, s *segmentFile) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.whole = s.stat.Size() <= p.wholeLimit
+	s.whole = s.stat.Size() <= p.Whole
 	s.scan = wal.ScanOptions{Identity: p.inc.Identity, History: history}
 	if s.cipher, err = p.dir.cipher(ctx, p.TDE, p.name.Segment); err != nil {
 		return nil, keyTrouble(err)

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// wholeLimit is up to which size a segment is read once, into memory.
-	// Larger ones are read twice, in chunks, and both readings must agree.
+	// wholeLimit is up to which size a segment is read once, into memory, if
+	// Options.Whole says nothing else. Larger ones are read twice, in chunks,
+	// and both readings must agree.
 	wholeLimit = 64 << 20
 	chunkSize  = 4 << 20
 )
@@ -29,6 +30,7 @@ type segmentFile struct {
 	whole  bool // read it into memory, once
 	scan   wal.ScanOptions
 	cipher *tde.Cipher
+	wanted func(os.FileInfo) error // nil: in any case
 }
 
 // openSegment opens the file at path as the WAL file name of the cluster. How
@@ -148,7 +150,8 @@ func (s *segmentFile) diagnose(end wal.End) error {
 }
 
 // unchanged reports, as an error, that the file under the path is no longer
-// the one that was read: PostgreSQL recycles segments by renaming them.
+// the one that was read, as PostgreSQL recycles segments by renaming them, or
+// that it is not wanted any more.
 func (s *segmentFile) unchanged() error {
 	now, err := os.Stat(s.path)
 	if err != nil {
@@ -156,6 +159,12 @@ func (s *segmentFile) unchanged() error {
 	}
 	if !os.SameFile(now, s.stat) || now.Size() != s.stat.Size() || !now.ModTime().Equal(s.stat.ModTime()) {
 		return changed(errors.New("another file has its name now"))
+	}
+	if s.wanted == nil {
+		return nil
+	}
+	if err := s.wanted(s.stat); err != nil {
+		return changed(err)
 	}
 	return nil
 }
