@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,10 @@ type Process struct {
 	Environ []string // NAME=value
 	Stdout  io.Writer
 	Stderr  io.Writer
+
+	// Linger gives the program longer than a second to stop after a signal.
+	// Only for one that PostgreSQL does not wait for.
+	Linger func(time.Duration)
 }
 
 // Run is a whole program: it does what the arguments say and returns the exit
@@ -50,8 +55,13 @@ func Main(run Run) {
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan int, 1)
+	var patience atomic.Int64
+	patience.Store(int64(grace))
 	go func() {
-		done <- run(ctx, Process{os.Args[1:], os.Environ(), output{os.Stdout}, os.Stderr})
+		done <- run(ctx, Process{
+			Args: os.Args[1:], Environ: os.Environ(), Stdout: output{os.Stdout}, Stderr: os.Stderr,
+			Linger: func(d time.Duration) { patience.Store(int64(d)) },
+		})
 	}()
 	select {
 	case code := <-done:
@@ -61,7 +71,8 @@ func Main(run Run) {
 		cancel(&SignalError{sig})
 		select {
 		case <-done:
-		case <-time.After(grace):
+		case <-signals: // whoever sends another does not want to wait
+		case <-time.After(time.Duration(patience.Load())):
 		}
 		dieBy(sig)
 	}

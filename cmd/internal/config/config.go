@@ -68,6 +68,13 @@ type Config struct {
 	Spool struct {
 		Path string // absolute
 	}
+	Agent struct {
+		Socket    string        // absolute; empty: below Spool.Path
+		Autostart bool          // by the first push
+		Idle      time.Duration // after which one started so ends
+		Workers   int           // files pushed ahead at once
+		Memory    int           // MiB of segments in the works
+	}
 	Verify struct {
 		AcceptedGaps []string // SEG..SEG, both included
 	}

@@ -80,6 +80,12 @@ func (c *Config) settings() []setting {
 
 		{"spool.path", text(&c.Spool.Path, isAbsolute), "directory for small files of the programs' own, outside the data directory"},
 
+		{"agent.socket", text(&c.Agent.Socket, isAbsolute), "socket of the agent; by default in the spool"},
+		{"agent.autostart", boolean(&c.Agent.Autostart), "let the first push start an agent where none runs"},
+		{"agent.idle", duration(&c.Agent.Idle, time.Second, 24*time.Hour), "time without a call after which an agent started so ends"},
+		{"agent.workers", number(&c.Agent.Workers, 1, 64), "files that the agent pushes ahead at once"},
+		{"agent.memory", number(&c.Agent.Memory, 2, 65536), "MiB that the agent may use for segments in the works"},
+
 		{"verify.accepted_gaps", list(&c.Verify.AcceptedGaps, isGap), "segments known to be missing: FIRST..LAST"},
 
 		{"log.level", level(&c.Log.Level), "debug, info, warn or error"},
@@ -104,6 +110,7 @@ func defaults() *Config {
 	c.Restore.OnError = "auto"
 	c.Restore.HistoryOnError = "absent"
 	c.Spool.Path = "/var/spool/walarchive"
+	c.Agent.Idle, c.Agent.Workers, c.Agent.Memory = 10*time.Minute, 2, 64
 	c.Log.Level = slog.LevelWarn
 	return c
 }

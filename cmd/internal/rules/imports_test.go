@@ -45,8 +45,9 @@ var below = map[string][]string{
 	"storage/azure":  {"storage", "storage/remote"},
 	"storage/all":    {"storage", "storage/file", "storage/s3", "storage/gcs", "storage/azure"},
 
-	"archive": {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage", "storage/mirror"},
-	"pitr":    {"archive", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
+	"archive":       {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage", "storage/mirror"},
+	"archive/queue": {"archive", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
+	"pitr":          {"archive", "archive/queue", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
 
 	"cmd/...": {"..."},
 
@@ -76,6 +77,7 @@ var outside = map[string][]string{
 	"keys/vault":    {"github.com/hashicorp/vault/api/...", "golang.org/x/sync/..."},
 	"keys/kmip":     {"github.com/ovh/kmip-go/...", "golang.org/x/sync/..."},
 	"archive":       {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
+	"archive/queue": {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
 	"pitr":          {"golang.org/x/sync/...", "golang.org/x/sys/unix"},
 	"cmd/...":       {"..."},
 

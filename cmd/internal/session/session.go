@@ -26,6 +26,7 @@ import (
 type Session struct {
 	Config *config.Config
 	Log    *slog.Logger
+	Whole  int64 // see archive.Options
 }
 
 // Start reads the configuration that the flags, the environment and the file
@@ -39,7 +40,7 @@ func Start(c *cli.Context, p command.Process) (*Session, error) {
 	if err := cfg.RequireArchive(); err != nil {
 		return nil, err
 	}
-	return &Session{cfg, command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON)}, nil
+	return &Session{Config: cfg, Log: command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON)}, nil
 }
 
 // DataDir finds the data directory that a call is about; file is the PATH or
@@ -94,6 +95,7 @@ func (s *Session) Patient(b storage.Bucket) storage.Bucket {
 func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 	o := archive.Options{
 		Workers:                 s.Config.Archive.Workers,
+		Whole:                   s.Whole,
 		Log:                     s.Log,
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"walarchive/archive"
+	"walarchive/archive/queue"
+	"walarchive/cmd/internal/agent"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
 )
@@ -47,16 +48,24 @@ func push(c *cli.Context, p command.Process, path string) error {
 	if err != nil {
 		return err
 	}
+	done, err := agent.Push(ctx, s, d, path)
+	if errors.Is(err, queue.ErrNoAnswer) {
+		done, err = pushAlone(ctx, s, d, path)
+	}
+	if err != nil {
+		return timedOut(err, s.Config.Push.Timeout)
+	}
+	session.LogPush(s.Log, filepath.Base(path), done, time.Since(begin))
+	return nil
+}
+
+// pushAlone pushes without an agent.
+func pushAlone(ctx context.Context, s *session.Session, d *archive.DataDir, path string) (*archive.Pushed, error) {
 	a, err := s.Open(ctx, d)
 	if err != nil {
-		return timedOut(err, s.Config.Push.Timeout)
+		return nil, err
 	}
-	done, err := a.Push(ctx, d, path)
-	if err != nil {
-		return timedOut(err, s.Config.Push.Timeout)
-	}
-	logPush(s.Log, filepath.Base(path), done, time.Since(begin))
-	return nil
+	return a.Push(ctx, d, path)
 }
 
 // timedOut says which limit it was that ended a push.
@@ -65,18 +74,4 @@ func timedOut(err error, limit time.Duration) error {
 		return command.WithHint(fmt.Errorf("not done within push.timeout, %v: %w", limit, err), "PostgreSQL tries again by itself; is the store slow or out of reach?")
 	}
 	return err
-}
-
-func logPush(log *slog.Logger, name string, done *archive.Pushed, took time.Duration) {
-	for _, w := range done.Warnings {
-		log.Warn(w, "file", name, "object", done.Object)
-	}
-	switch {
-	case done.Quarantined:
-		log.Warn("not archived: these bytes lie under quarantine", "file", name, "object", done.Object)
-	case done.Already:
-		log.Info("archived already", "file", name, "object", done.Object, "took", took)
-	default:
-		log.Info("archived", "file", name, "object", done.Object, "bytes", done.Plain, "stored", done.Sealed, "took", took)
-	}
 }

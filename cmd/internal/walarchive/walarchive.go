@@ -46,6 +46,7 @@ func commands(p command.Process) []*cli.Command {
 	return []*cli.Command{
 		initCommand(p),
 		pushCommand(p),
+		agentCommand(p),
 		checkCommand(p),
 		infoCommand(p),
 		verifyCommand(p),

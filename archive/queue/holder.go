@@ -1,0 +1,135 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"walarchive/archive"
+	"walarchive/keys"
+	"walarchive/storage"
+)
+
+// refreshEvery is how often the key chain of an archive held open is read
+// again, so that a rotation made elsewhere is noticed.
+const refreshEvery = 5 * time.Minute
+
+// Holder keeps an archive open: its keys unwrapped, its connections at hand.
+// It opens it when it is first used, and anew after trouble that a new opening
+// may cure. Its methods may be called concurrently.
+type Holder struct {
+	open func(ctx context.Context) (*archive.Archive, error)
+	now  func() time.Time
+	turn chan struct{} // holds what follows; taken and given back
+	held *held
+}
+
+// held is an open archive. Its keys are wiped when the last user has gone.
+type held struct {
+	*archive.Archive
+	users   int
+	dropped bool
+	read    time.Time // the key chain, last
+}
+
+// NewHolder holds the archive that open opens.
+func NewHolder(open func(ctx context.Context) (*archive.Archive, error)) *Holder {
+	return &Holder{open: open, now: time.Now, turn: make(chan struct{}, 1)}
+}
+
+// Use does something with the archive.
+func (h *Holder) Use(ctx context.Context, do func(a *archive.Archive) error) error {
+	a, err := h.take(ctx)
+	if err != nil {
+		return err
+	}
+	err = do(a.Archive)
+	h.giveBack(a, outdated(err))
+	return err
+}
+
+// Drop ends the holding: the keys are wiped once nobody uses them.
+func (h *Holder) Drop() {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	h.drop(h.held)
+}
+
+func (h *Holder) take(ctx context.Context) (*held, error) {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-h.turn }()
+	if err := h.ready(ctx); err != nil {
+		h.drop(h.held)
+		return nil, err
+	}
+	h.held.users++
+	return h.held, nil
+}
+
+// ready makes h.held an archive whose key chain was read lately.
+func (h *Holder) ready(ctx context.Context) error {
+	if h.held == nil {
+		a, err := h.open(ctx)
+		if err != nil {
+			return err
+		}
+		h.held = &held{Archive: a, read: h.now()}
+		return nil
+	}
+	if h.now().Sub(h.held.read) < refreshEvery {
+		return nil
+	}
+	if err := h.held.Refresh(ctx); err != nil {
+		return err
+	}
+	h.held.read = h.now()
+	return nil
+}
+
+func (h *Holder) giveBack(a *held, drop bool) {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	a.users--
+	if drop {
+		h.drop(a)
+	} else if a.dropped {
+		a.wipe()
+	}
+}
+
+// drop lets go of a, which may be nil.
+func (h *Holder) drop(a *held) {
+	if a == nil {
+		return
+	}
+	if h.held == a {
+		h.held = nil
+	}
+	a.dropped = true
+	a.wipe()
+}
+
+func (a *held) wipe() {
+	if a.users == 0 {
+		a.Close()
+	}
+}
+
+// outdated reports whether err may come from what was read when the archive
+// was opened: credentials, keys, the key chain.
+func outdated(err error) bool {
+	for _, kind := range []error{
+		storage.ErrPermission, archive.ErrNoArchive, archive.ErrRolledBack,
+		keys.ErrNoKey, keys.ErrUnavailable, keys.ErrChain, keys.ErrUnknownEpoch,
+	} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	var wrong *keys.WrongKeyError
+	return errors.As(err, &wrong)
+}

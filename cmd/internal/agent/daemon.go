@@ -1,0 +1,134 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"walarchive/archive"
+	"walarchive/archive/queue"
+	"walarchive/cmd/internal/session"
+)
+
+// Daemon is the agent as a process.
+type Daemon struct {
+	// Load reads the configuration, each time anew.
+	Load func() (*session.Session, error)
+	// Autostarted: it ends when nobody has called for agent.idle.
+	Autostarted bool
+	// Linger gives it time to stop.
+	Linger func(time.Duration)
+}
+
+// landing is what the end of the agent may take beyond push.timeout.
+const landing = 5 * time.Second
+
+// Run is the agent until ctx ends. Then it takes no more calls, and returns
+// when what is on its way has arrived, at the latest after push.timeout.
+func (d Daemon) Run(ctx context.Context) error {
+	s, err := d.Load()
+	if err != nil {
+		return err
+	}
+	dir, err := s.DataDir("")
+	if err != nil {
+		return err
+	}
+	path, err := socket(s.Config, dir)
+	if err != nil {
+		return err
+	}
+	l, err := queue.Listen(path)
+	if err != nil {
+		return advise(err)
+	}
+	defer l.Close()
+	d.Linger(s.Config.Push.Timeout + landing)
+	a := &agent{Daemon: d, log: s.Log, dir: dir, server: &queue.Server{Log: s.Log}}
+	return a.run(ctx, s, l)
+}
+
+// agent is a Daemon that has its socket.
+type agent struct {
+	Daemon
+	log    *slog.Logger
+	dir    *archive.DataDir
+	server *queue.Server
+	now    *service
+	ending sync.WaitGroup // services of former configurations
+}
+
+// run answers calls until ctx ends.
+func (a *agent) run(ctx context.Context, s *session.Session, l *queue.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	a.adopt(s, newService(s, a.dir))
+	a.log.Info("the agent is ready", "socket", l.Addr(), "pgdata", a.dir.Path)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		a.watch(ctx)
+		a.now.stop()
+		stop()
+	})
+	err := a.server.Serve(ctx, l)
+	stop()
+	watch.Wait()
+	a.now.end()
+	a.ending.Wait()
+	a.log.Info("the agent ends")
+	return err
+}
+
+// watch does what is to be done now and then. It returns when the agent is to
+// end.
+func (a *agent) watch(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	begin := time.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			a.reload(ctx)
+		case <-tick.C:
+			if a.Autostarted && a.server.Idle(begin) > a.now.Config.Agent.Idle {
+				a.log.Info("nobody has called for a while")
+				return
+			}
+		}
+	}
+}
+
+// reload goes over to the configuration as it is now, if that is any good.
+func (a *agent) reload(ctx context.Context) {
+	s, err := a.Load()
+	if err == nil {
+		next := newService(s, a.dir)
+		if err = next.try(ctx); err == nil {
+			a.adopt(s, next)
+			a.log.Info("the configuration was read again")
+			return
+		}
+		next.end()
+	}
+	a.log.Error("the configuration cannot be used and stays as it was", "error", err)
+}
+
+// adopt makes next what calls get, and lets the service until now end.
+func (a *agent) adopt(s *session.Session, next *service) {
+	old := a.now
+	a.now, a.log = next, s.Log
+	next.start()
+	a.server.Offer(next.offer())
+	if old != nil {
+		a.ending.Go(old.end)
+	}
+}

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"walarchive/archive"
+	"walarchive/archive/queue"
+	"walarchive/cmd/internal/session"
+)
+
+// service is what the agent does under one configuration.
+type service struct {
+	*session.Session
+	holder *queue.Holder
+	pusher *queue.Pusher
+
+	work sync.WaitGroup // looking for what to do next
+	stop context.CancelFunc
+	ctx  context.Context // of looking
+	land context.CancelFunc
+}
+
+func newService(s *session.Session, dir *archive.DataDir) *service {
+	memory := int64(s.Config.Agent.Memory) << 20
+	s.Whole = queue.WholeLimit(memory)
+	v := &service{Session: s}
+	v.ctx, v.stop = context.WithCancel(context.Background())
+	air, land := context.WithCancel(context.Background())
+	v.land = land
+	v.holder = queue.NewHolder(func(ctx context.Context) (*archive.Archive, error) { return s.Open(ctx, dir) })
+	v.pusher = queue.NewPusher(air, dir.Path, v.holder, queue.PushOptions{
+		Timeout: s.Config.Push.Timeout, Workers: s.Config.Agent.Workers, Memory: memory,
+		Log: s.Log, Done: v.pushed,
+	})
+	return v
+}
+
+// try reports why the archive cannot be opened; nil if it can.
+func (v *service) try(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, v.Config.Push.Timeout)
+	defer cancel()
+	return v.holder.Use(ctx, func(*archive.Archive) error { return nil })
+}
+
+// start begins to work ahead.
+func (v *service) start() {
+	v.work.Go(func() { v.pusher.Run(v.ctx) })
+}
+
+// offer is what calls can ask for.
+func (v *service) offer() queue.Offer {
+	return queue.Offer{
+		Config: digest(v.Config),
+		Handlers: map[string]queue.Handler{
+			queue.OpPush: queue.Handle(v.pusher.Push),
+		},
+	}
+}
+
+// end takes on nothing more and waits for what is on its way, which has its
+// time; then the keys are wiped.
+func (v *service) end() {
+	v.stop()
+	defer time.AfterFunc(v.Config.Push.Timeout, v.land).Stop()
+	v.work.Wait()
+	v.pusher.Wait()
+	v.land()
+	v.holder.Drop()
+}
+
+// pushed logs a push, one line for each file.
+func (v *service) pushed(f queue.Finished) {
+	name := filepath.Base(f.File.Path)
+	if f.Err != nil {
+		v.Log.Warn("not archived", "file", name, "ahead", f.Ahead, "error", f.Err, "took", f.Took)
+		return
+	}
+	session.LogPush(v.Log.With("ahead", f.Ahead), name, f.Pushed, f.Took)
+}

@@ -1,0 +1,23 @@
+package session
+
+import (
+	"log/slog"
+	"time"
+
+	"walarchive/archive"
+)
+
+// LogPush logs what a push of the file name did, in one line and its warnings.
+func LogPush(log *slog.Logger, name string, done *archive.Pushed, took time.Duration) {
+	for _, w := range done.Warnings {
+		log.Warn(w, "file", name, "object", done.Object)
+	}
+	switch {
+	case done.Quarantined:
+		log.Warn("not archived: these bytes lie under quarantine", "file", name, "object", done.Object)
+	case done.Already:
+		log.Info("archived already", "file", name, "object", done.Object, "took", took)
+	default:
+		log.Info("archived", "file", name, "object", done.Object, "bytes", done.Plain, "stored", done.Sealed, "took", took)
+	}
+}

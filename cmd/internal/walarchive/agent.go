@@ -1,0 +1,43 @@
+package walarchive
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"walarchive/cmd/internal/agent"
+	"walarchive/cmd/internal/command"
+	"walarchive/cmd/internal/session"
+)
+
+func agentCommand(p command.Process) *cli.Command {
+	return &cli.Command{
+		Name:        "agent",
+		Usage:       "work ahead of PostgreSQL, and answer push over a socket",
+		Description: "One to a data directory: cluster.pgdata, or the working directory. SIGHUP reads the\nconfiguration again, SIGTERM ends it when what is on its way has arrived.",
+		Flags: append(command.ConfigFlags(),
+			&cli.BoolFlag{Name: "autostarted", Usage: "end after agent.idle without a call"}),
+		Action: func(c *cli.Context) error {
+			if _, err := command.Operands(c); err != nil {
+				return err
+			}
+			d := agent.Daemon{
+				Load:        func() (*session.Session, error) { return session.Start(c, p) },
+				Autostarted: c.Bool("autostarted"),
+				Linger:      linger(p),
+			}
+			if err := d.Run(c.Context); err != nil {
+				return fmt.Errorf("agent: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func linger(p command.Process) func(time.Duration) {
+	if p.Linger == nil {
+		return func(time.Duration) {}
+	}
+	return p.Linger
+}
