@@ -63,7 +63,7 @@ var below = map[string][]string{
 var forTests = []string{"fixtures", "archive/wal/waltest", "crypt/tde/tdetest", "keys/keystest/...", "storage/storagetest/..."}
 
 // mayImportTests are the programs that show and test the others.
-var mayImportTests = append([]string{"cmd/internal/demo", "cmd/internal/clitest", "cmd/internal/pgtest/..."}, forTests...)
+var mayImportTests = append([]string{"cmd/internal/demo", "cmd/internal/clitest", "cmd/internal/pgtest/...", "cmd/internal/teststores"}, forTests...)
 
 // outside says which packages of other modules a package may import; the
 // standard library is open to all. cmd may import any.
