@@ -1,29 +1,31 @@
 package pgtest
 
 import (
-	"errors"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
+
+	"walarchive/cmd/internal/teststores"
 )
 
 // Config is what a test sets of walarchive.toml.
 type Config struct {
-	Store     string // directory
+	Store     teststores.Store
 	Keyring   string // file
 	Principal string
 	Spool     string // directory
 	RetryFor  string // restore.retry_for
 }
 
-var configFile = template.Must(template.New("walarchive.toml").Parse(`[cluster]
+// Settings of a store stand at the top, before any section.
+var configFile = template.Must(template.New("walarchive.toml").Parse(`{{range $key, $value := .Store.Settings}}{{$key}} = {{printf "%#v" $value}}
+{{end}}
+[cluster]
 name = "main"
-
-[storage]
-url = "file://{{.Store}}"
 
 [keys]
 provider = "local"
@@ -40,7 +42,7 @@ retry_for = "{{.RetryFor}}"
 path = "{{.Spool}}"
 `))
 
-// Archive is an archive on a file store as a DBA sets it up.
+// Archive is an archive as a DBA sets it up.
 type Archive struct {
 	Tools
 	Config
@@ -49,25 +51,51 @@ type Archive struct {
 	t testing.TB
 }
 
-// NewArchive makes the directories and the configuration of an archive, which
-// Init then opens for a cluster.
+// NewArchive makes an archive in a directory of its own, which Init then opens
+// for a cluster.
 func NewArchive(t testing.TB, tools Tools) *Archive {
 	t.Helper()
-	dir := Scratch(t)
-	a := &Archive{Tools: tools, t: t, Config: Config{
-		Store:     filepath.Join(dir, "store"),
-		Keyring:   filepath.Join(dir, "keyring"),
+	return NewArchiveIn(t, tools, teststores.Directory(ownDir(t, "store")))
+}
+
+// NewArchiveIn makes an archive in a store that is empty.
+func NewArchiveIn(t testing.TB, tools Tools, store teststores.Store) *Archive {
+	t.Helper()
+	a := &Archive{Tools: tools, t: t}
+	return a.With(Config{
+		Store:     readable(t, store),
+		Keyring:   filepath.Join(Scratch(t), "keyring"),
 		Principal: "wal-2026",
-		Spool:     filepath.Join(dir, "spool"),
+		Spool:     ownDir(t, "spool"),
 		RetryFor:  "15m",
-	}}
-	for _, d := range []string{a.Store, a.Spool} {
-		if err := os.Mkdir(d, 0o700); err != nil {
+	})
+}
+
+// ownDir makes a directory that only the server's account can read.
+func ownDir(t testing.TB, name string) string {
+	t.Helper()
+	dir := filepath.Join(Scratch(t), name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	Own(t, dir)
+	return dir
+}
+
+// readable is store with copies of the files it names that the server's
+// account can read.
+func readable(t testing.TB, store teststores.Store) teststores.Store {
+	t.Helper()
+	dir := Scratch(t)
+	return store.WithFiles(func(path string) string {
+		text, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-		Own(t, d)
-	}
-	return a.With(a.Config)
+		copied := filepath.Join(dir, filepath.Base(path))
+		WriteFile(t, copied, string(text))
+		return copied
+	})
 }
 
 // With is the same archive seen through another configuration.
@@ -83,18 +111,6 @@ func (a *Archive) With(c Config) *Archive {
 	return &b
 }
 
-// Copy is an archive of the same content in a store of its own, which belongs
-// to another test.
-func (a *Archive) Copy(t testing.TB) *Archive {
-	t.Helper()
-	b := *a
-	b.t = t
-	c := a.Config
-	c.Store = filepath.Join(Scratch(t), "store")
-	MustRun(t, "/", "cp", "-a", a.Store, c.Store)
-	return b.With(c)
-}
-
 // Impatient is the same archive with restore.retry_for at two seconds.
 func (a *Archive) Impatient() *Archive {
 	a.t.Helper()
@@ -106,7 +122,8 @@ func (a *Archive) Impatient() *Archive {
 // Init opens the archive for the cluster of s.
 func (a *Archive) Init(s *Server) {
 	a.t.Helper()
-	MustRun(a.t, s.Data, a.Walarchive, "--config", a.File, "init", "--create-key")
+	call := a.call(a.Walarchive, "init", "--create-key")
+	MustRun(a.t, s.Data, call[0], call[1:]...)
 }
 
 // Do runs walarchive as the server's account, outside any data directory.
@@ -115,29 +132,46 @@ func (a *Archive) Do(args ...string) Result { a.t.Helper(); return a.Begin(args.
 // Begin is Do that does not wait; the function it returns does.
 func (a *Archive) Begin(args ...string) (wait func() Result) {
 	a.t.Helper()
-	return Begin(a.t, "/", a.Walarchive, append([]string{"--config", a.File}, args...)...)
+	call := a.call(a.Walarchive, args...)
+	return Begin(a.t, "/", call[0], call[1:]...)
 }
 
 // MustDo is Do for a command that has to succeed; it returns its output.
 func (a *Archive) MustDo(args ...string) string {
 	a.t.Helper()
-	return MustRun(a.t, "/", a.Walarchive, append([]string{"--config", a.File}, args...)...)
+	call := a.call(a.Walarchive, args...)
+	return MustRun(a.t, "/", call[0], call[1:]...)
 }
 
 // Get runs walrestore get for a server's data directory: by absolute path,
 // without a shell, from another directory, as Patroni and pg_rewind do.
 func (a *Archive) Get(s *Server, name string) Result {
 	a.t.Helper()
-	return Run(a.t, "/", a.Walrestore, "--config", a.File, "get", name, s.Segment(name))
+	call := a.call(a.Walrestore, "get", name, s.Segment(name))
+	return Run(a.t, "/", call[0], call[1:]...)
 }
 
 // PushCommand is the archive_command.
-func (a *Archive) PushCommand() string { return a.Walarchive + " --config " + a.File + " push %p" }
+func (a *Archive) PushCommand() string {
+	return strings.Join(a.call(a.Walarchive, "push", "%p"), " ")
+}
 
 // GetCommand is the restore_command, with further options of get.
 func (a *Archive) GetCommand(options ...string) string {
-	words := append([]string{a.Walrestore, "--config", a.File, "get"}, options...)
-	return strings.Join(append(words, "%f", `"%p"`), " ")
+	args := append([]string{"get"}, options...)
+	return strings.Join(a.call(a.Walrestore, append(args, "%f", `"%p"`)...), " ")
+}
+
+// call is how one of our programs is called. What the store wants in its
+// environment comes by env, which then is the program.
+func (a *Archive) call(program string, args ...string) (words []string) {
+	if environ := a.Store.Environ; len(environ) > 0 {
+		words = append(words, "/usr/bin/env")
+		for _, name := range slices.Sorted(maps.Keys(environ)) {
+			words = append(words, name+"="+environ[name])
+		}
+	}
+	return append(append(words, program, "--config", a.File), args...)
 }
 
 // ArchiveFrom lets s archive here from its next start on.
@@ -145,50 +179,4 @@ func (a *Archive) ArchiveFrom(s *Server) {
 	a.t.Helper()
 	s.Set("archive_mode", "on")
 	s.Set("archive_command", a.PushCommand())
-}
-
-// Objects lists the paths of the stored objects whose name begins with name,
-// in the order of their paths.
-func (a *Archive) Objects(name string) []string {
-	a.t.Helper()
-	var found []string
-	err := filepath.WalkDir(a.Store, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // a temporary file that is gone again
-			return nil
-		case err == nil && !d.IsDir() && strings.HasPrefix(d.Name(), name):
-			found = append(found, path)
-		}
-		return err
-	})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return found
-}
-
-// Object is the path of the one stored object of that name.
-func (a *Archive) Object(name string) string {
-	a.t.Helper()
-	for _, path := range a.Objects(name) {
-		if filepath.Base(path) == name {
-			return path
-		}
-	}
-	a.t.Fatalf("%s is not in the archive", name)
-	return ""
-}
-
-// KeyChain is the path of the key chain's first entry, which every command
-// reads.
-func (a *Archive) KeyChain() string {
-	return filepath.Join(a.Store, "main/keys/00000001")
-}
-
-// MoveAway takes the store away, as if its file system were unmounted.
-func (a *Archive) MoveAway() {
-	a.t.Helper()
-	if err := os.Rename(a.Store, a.Store+".away"); err != nil {
-		a.t.Fatal(err)
-	}
 }

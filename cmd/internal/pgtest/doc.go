@@ -6,8 +6,8 @@
 // build tag integration; each proves a promise that only a server can prove,
 // and fails, never skips, where a server is missing.
 //
-// A Server is one data directory and its postmaster, an Archive is one file
-// store with its configuration and keyring. Both belong to the test that made
+// A Server is one data directory and its postmaster, an Archive is one store
+// with its configuration and keyring. Both belong to the test that made
 // them: everything is stopped and removed when it ends. Failures of the
 // harness itself end the test at once, so its methods return no errors.
 //

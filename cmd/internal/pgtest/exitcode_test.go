@@ -24,7 +24,12 @@ type scene struct {
 // stage makes a scene with five segments behind the backup.
 func stage(t *testing.T) scene {
 	t.Helper()
-	s, a := archived(t, pgtest.Newest(t), smallSegments)
+	return stageIn(t, pgtest.NewArchive(t, tools))
+}
+
+func stageIn(t *testing.T, a *pgtest.Archive) scene {
+	t.Helper()
+	s := archivedTo(t, a, pgtest.Newest(t), smallSegments)
 	sc := scene{Postgres: s.Postgres, archive: a, backup: s.BaseBackup()}
 	for _, said := range []string{"one", "two", "three", "four", "five"} {
 		s.Note(said)

@@ -9,15 +9,22 @@ import (
 	"walarchive/cmd/internal/pgtest"
 )
 
-// archived starts a new cluster that archives, and returns it with its archive.
+// archived starts a new cluster that archives to a directory, and returns it
+// with its archive.
 func archived(t *testing.T, p pgtest.Postgres, initdb ...string) (*pgtest.Server, *pgtest.Archive) {
 	t.Helper()
-	s := pgtest.Init(t, p, initdb...)
 	a := pgtest.NewArchive(t, tools)
+	return archivedTo(t, a, p, initdb...), a
+}
+
+// archivedTo starts a new cluster that archives to a, which is new, too.
+func archivedTo(t *testing.T, a *pgtest.Archive, p pgtest.Postgres, initdb ...string) *pgtest.Server {
+	t.Helper()
+	s := pgtest.Init(t, p, initdb...)
 	a.Init(s)
 	a.ArchiveFrom(s)
 	s.Start()
-	return s, a
+	return s
 }
 
 // recovered restores a base backup and recovers from the archive to the end,

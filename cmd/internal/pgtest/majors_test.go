@@ -14,8 +14,8 @@ func TestNewerVersions(t *testing.T) {
 	for _, p := range pgtest.Embedded(t) {
 		t.Run(p.String(), func(t *testing.T) {
 			t.Parallel()
-			t.Run("recovery", func(t *testing.T) { recovery(t, p, smallSegments) })
-			t.Run("promotion", func(t *testing.T) { failover(t, p) })
+			t.Run("recovery", func(t *testing.T) { recovery(t, p, pgtest.NewArchive(t, tools), smallSegments) })
+			t.Run("promotion", func(t *testing.T) { failover(t, p, pgtest.NewArchive(t, tools)) })
 		})
 	}
 }

@@ -15,13 +15,13 @@ func TestRecovery(t *testing.T) {
 	for _, p := range pgtest.Debian(t) {
 		t.Run(p.String(), func(t *testing.T) {
 			t.Parallel()
-			recovery(t, p)
+			recovery(t, p, pgtest.NewArchive(t, tools))
 		})
 	}
 }
 
-func recovery(t *testing.T, p pgtest.Postgres, initdb ...string) {
-	s, a := archived(t, p, initdb...)
+func recovery(t *testing.T, p pgtest.Postgres, a *pgtest.Archive, initdb ...string) {
+	s := archivedTo(t, a, p, initdb...)
 	s.Fill()
 	load := s.StartLoad(100)
 	backup := s.BaseBackup()

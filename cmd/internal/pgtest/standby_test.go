@@ -11,7 +11,11 @@ import (
 // TestStandbyByArchive follows a primary by its archive alone, then takes over.
 func TestStandbyByArchive(t *testing.T) {
 	t.Parallel()
-	s, a := archived(t, pgtest.Newest(t), smallSegments)
+	standbyByArchive(t, pgtest.NewArchive(t, tools))
+}
+
+func standbyByArchive(t *testing.T, a *pgtest.Archive) {
+	s := archivedTo(t, a, pgtest.Newest(t), smallSegments)
 	r := pgtest.Restore(t, s.Postgres, s.BaseBackup())
 	r.Set("restore_command", a.GetCommand())
 	r.Follow()

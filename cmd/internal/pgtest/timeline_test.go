@@ -13,15 +13,17 @@ import (
 // archive to the same place once promoted.
 func pair(t *testing.T) (primary, standby *pgtest.Server, a *pgtest.Archive) {
 	t.Helper()
-	return pairOf(t, pgtest.Newest(t))
+	a = pgtest.NewArchive(t, tools)
+	primary, standby = pairOf(t, pgtest.Newest(t), a)
+	return primary, standby, a
 }
 
-func pairOf(t *testing.T, p pgtest.Postgres) (primary, standby *pgtest.Server, a *pgtest.Archive) {
+func pairOf(t *testing.T, p pgtest.Postgres, a *pgtest.Archive) (primary, standby *pgtest.Server) {
 	t.Helper()
-	primary, a = archived(t, p, smallSegments)
+	primary = archivedTo(t, a, p, smallSegments)
 	standby = follower(primary, a)
 	primary.WaitStreaming(1)
-	return primary, standby, a
+	return primary, standby
 }
 
 // follower starts a streaming standby of s that uses the archive both ways.
@@ -39,24 +41,23 @@ func TestPromotion(t *testing.T) {
 	t.Parallel()
 	t.Run("failover", func(t *testing.T) {
 		t.Parallel()
-		failover(t, pgtest.Newest(t))
+		failover(t, pgtest.Newest(t), pgtest.NewArchive(t, tools))
 	})
 	t.Run("switchover", func(t *testing.T) {
 		t.Parallel()
 		stop := func(s *pgtest.Server) { s.Stop() } // ends the segment: its rows are archived
-		promotion(t, pgtest.Newest(t), stop, "before old tail")
+		promotion(t, pgtest.Newest(t), pgtest.NewArchive(t, tools), stop, "before old tail")
 	})
 }
 
-func failover(t *testing.T, p pgtest.Postgres) {
-	promotion(t, p, (*pgtest.Server).Crash, "before old")
+func failover(t *testing.T, p pgtest.Postgres, a *pgtest.Archive) {
+	promotion(t, p, a, (*pgtest.Server).Crash, "before old")
 }
 
 // promotion ends the old primary, whose complete segments then hold the notes
 // wantOld, and promotes its standby.
-
-func promotion(t *testing.T, p pgtest.Postgres, end func(*pgtest.Server), wantOld string) {
-	old, leader, a := pairOf(t, p)
+func promotion(t *testing.T, p pgtest.Postgres, a *pgtest.Archive, end func(*pgtest.Server), wantOld string) {
+	old, leader := pairOf(t, p, a)
 	old.Note("before")
 	backup := old.BaseBackup()
 	old.Note("old")

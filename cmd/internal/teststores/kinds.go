@@ -34,10 +34,7 @@ func startMinIO(t testing.TB, c *servers.Certificates) func(testing.TB) Store {
 
 func onS3(t testing.TB, s *servers.S3) func(testing.TB) Store {
 	t.Helper()
-	environ := s.Environ()
-	delete(environ, "AWS_ACCESS_KEY_ID")
-	delete(environ, "AWS_SECRET_ACCESS_KEY")
-	environ["AWS_SHARED_CREDENTIALS_FILE"] = credentials(t, s)
+	environ := map[string]string{"AWS_SHARED_CREDENTIALS_FILE": credentials(t, s)}
 	return func(t testing.TB) Store {
 		settings := with(s.CA, "storage.s3.ca_file")
 		settings["storage.url"] = "s3://" + s.NewBucket(t) + "/deep/down"

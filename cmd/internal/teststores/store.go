@@ -36,6 +36,29 @@ func (s Store) Directory(t testing.TB) string {
 	return path
 }
 
+// WithFiles is the store with move's paths in the place of those of the files
+// it names.
+func (s Store) WithFiles(move func(path string) string) Store {
+	moved := func(name, path string) string {
+		if strings.HasSuffix(strings.ToLower(name), "_file") {
+			return move(path)
+		}
+		return path
+	}
+	settings, environ := map[string]any{}, map[string]string{}
+	for key, value := range s.Settings {
+		if text, ok := value.(string); ok {
+			value = moved(key, text)
+		}
+		settings[key] = value
+	}
+	for name, value := range s.Environ {
+		environ[name] = moved(name, value)
+	}
+	s.Settings, s.Environ = settings, environ
+	return s
+}
+
 // Variables is all that the programs need in their environment if there is no
 // configuration file.
 func (s Store) Variables() map[string]string {
