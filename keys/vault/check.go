@@ -17,12 +17,14 @@ var (
 // Check asks the service about the token: every token may ask that about
 // itself. It reports the ends of a token that was given, of the client's
 // certificate, and of those that the service proves itself by.
-func (p *KV) Check(ctx context.Context) ([]keys.Expiry, error) { return p.c.check(ctx) }
+func (p *KV) Check(ctx context.Context) ([]keys.Expiry, error) { return p.c.check(ctx, p.String()) }
 
 // Check is as that of KV.
-func (p *Transit) Check(ctx context.Context) ([]keys.Expiry, error) { return p.c.check(ctx) }
+func (p *Transit) Check(ctx context.Context) ([]keys.Expiry, error) {
+	return p.c.check(ctx, p.String())
+}
 
-func (c *client) check(ctx context.Context) ([]keys.Expiry, error) {
+func (c *client) check(ctx context.Context, service string) ([]keys.Expiry, error) {
 	ends, err := c.clientCertificate()
 	if err == nil {
 		var token []keys.Expiry
@@ -33,7 +35,7 @@ func (c *client) check(ctx context.Context) ([]keys.Expiry, error) {
 		ends = append(ends, keys.CertificateExpiries("certificate of the service", c.transport.chain())...)
 	}
 	if err != nil {
-		return ends, fmt.Errorf("Vault %s: %w", c.o.URL, err)
+		return ends, fmt.Errorf("%s: %w", service, err)
 	}
 	return ends, nil
 }

@@ -37,6 +37,8 @@ var below = map[string][]string{
 	"keys/kmip":  {"crypt", "keys"},
 	"keys/all":   {"keys", "keys/file", "keys/vault", "keys/kmip"},
 
+	"keys/credential": {"crypt", "keys"},
+
 	"storage/file":   {"storage"},
 	"storage/mirror": {"storage"},
 	"storage/remote": {"storage"},
