@@ -96,12 +96,15 @@ var (
 // Err, which is or wraps one of the kinds above or the error of a context.
 type Error struct {
 	Provider string // what the driver calls its service: a path or an address, never a credential
-	Key      string // the principal key's name
+	Key      string // the principal key's name; empty: the operation was about none
 	Err      error
 	Advice   string // what an operator can do about it; may be empty
 }
 
 func (e *Error) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("%s: %v", e.Provider, e.Err)
+	}
 	return fmt.Sprintf("principal key %q in %s: %v", e.Key, e.Provider, e.Err)
 }
 

@@ -97,7 +97,7 @@ func TestSetRefuses(t *testing.T) {
 		{"too long", strings.Repeat("x", MaxSecret+1), ByHostKey, func(*Place) {}, "a secret has 1 to"},
 		{"unknown method", planted, "wax", func(*Place) {}, `"wax" is no way`},
 		{"host key beside", planted, ByHostKey, func(p *Place) { p.HostKey = p.File + ".key" }, "another directory"},
-		{"no host id", planted, ByHostKey, func(p *Place) { p.MachineID += "x" }, "the host has no id"},
+		{"host id not readable", planted, ByHostKey, func(p *Place) { p.MachineID = filepath.Dir(p.MachineID) }, "host id"},
 		{"no directory", planted, ByHostKey, func(p *Place) { p.File = filepath.Join(filepath.Dir(p.File), "none", "c") }, "no such file"},
 	}
 	for _, tt := range tests {
@@ -127,6 +127,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"another host", func(t *testing.T, p *Place) {
 			writeFile(t, p.MachineID, "ffffffffffffffffffffffffffffffff\n", 0o644)
 		}, ErrElsewhere},
+		{"a host without id", func(t *testing.T, p *Place) { remove(t, p.MachineID) }, ErrElsewhere},
 		{"another provider", func(_ *testing.T, p *Place) { p.Provider = "other" }, ErrConnection},
 		{"another service", func(_ *testing.T, p *Place) { p.Options["host"] = "kms.evil.example" }, ErrConnection},
 		{"one more option", func(_ *testing.T, p *Place) { p.Options["port"] = "1" }, ErrConnection},
@@ -214,6 +215,16 @@ func TestLoaded(t *testing.T) {
 	expect(t, p, ErrConnection)
 	writeFile(t, loaded, planted, 0o600)
 	expect(t, p, ErrDamaged)
+}
+
+// Of a container without an id only the host key is asked.
+func TestNoMachineID(t *testing.T) {
+	p := newPlace(t)
+	remove(t, p.MachineID)
+	set(t, p, planted)
+	if got, err := p.Secret(); err != nil || string(got) != planted {
+		t.Errorf("got %q, error %v", got, err)
+	}
 }
 
 // Two processes that set a host's first credentials at once agree on its key.

@@ -15,7 +15,8 @@
 //	provider               name of the key provider in the configuration
 //	host                   HMAC-SHA-256 of "walarchive credential" under the
 //	                       host's id, the text of /etc/machine-id: machine-id(5)
-//	                       asks not to show the id itself
+//	                       asks not to show the id itself. A host without
+//	                       that file has the empty id
 //	connection             SHA-256 over the options of the provider, so that a
 //	                       secret is never shown to another service than the
 //	                       one it was sealed for

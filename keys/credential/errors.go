@@ -11,16 +11,23 @@ import (
 // The ways in which a credential does not open. All of them are also a
 // keys.ErrUnavailable: they say nothing about the key behind them.
 var (
-	ErrDamaged    = fmt.Errorf("%w: the file is no sealed credential", keys.ErrUnavailable)
-	ErrNewer      = fmt.Errorf("%w: the credential was sealed by a newer version of this program", keys.ErrUnavailable)
-	ErrElsewhere  = fmt.Errorf("%w: the credential was sealed on another host", keys.ErrUnavailable)
-	ErrConnection = fmt.Errorf("%w: the credential was sealed for another connection", keys.ErrUnavailable)
-	ErrKey        = fmt.Errorf("%w: the host key does not open the credential", keys.ErrUnavailable)
-	ErrExposed    = fmt.Errorf("%w: other users of this host can get at the file", keys.ErrUnavailable)
+	ErrDamaged    = unavailable("the file is no sealed credential")
+	ErrNewer      = unavailable("the credential was sealed by a newer version of this program")
+	ErrElsewhere  = unavailable("the credential was sealed on another host")
+	ErrConnection = unavailable("the credential was sealed for another connection")
+	ErrKey        = unavailable("the host key does not open the credential")
+	ErrExposed    = unavailable("other users of this host can get at the file")
+
+	errNotSet = unavailable("there is no credential")
 )
 
-// errNotSet says that there is no credential yet.
-var errNotSet = errors.New("there is no credential")
+// unavailable makes a kind of keys.ErrUnavailable with words of its own.
+func unavailable(text string) error { return &kind{text} }
+
+type kind struct{ text string }
+
+func (k *kind) Error() string        { return k.text }
+func (k *kind) Is(target error) bool { return target == keys.ErrUnavailable }
 
 // Error says which credential an operation failed on.
 type Error struct {

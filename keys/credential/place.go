@@ -57,7 +57,7 @@ func (p *Place) open() (record, []byte, error) {
 	}
 	b, err := readPrivate(p.File, ownOnly)
 	if errors.Is(err, fs.ErrNotExist) {
-		return record{}, nil, fmt.Errorf("%w: %w", keys.ErrUnavailable, errNotSet)
+		return record{}, nil, errNotSet
 	}
 	if err != nil {
 		return record{}, nil, err
@@ -111,19 +111,17 @@ func (p *Place) record(now time.Time) (record, error) {
 
 const defaultMachineID = "/etc/machine-id"
 
+// machineID is the host's id; empty where it has none, as in most containers.
 func (p *Place) machineID() (string, error) {
 	path := p.MachineID
 	if path == "" {
 		path = defaultMachineID
 	}
 	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%w: the host has no id: %w", keys.ErrUnavailable, err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%w: host id: %w", keys.ErrUnavailable, err)
 	}
-	if b = bytes.TrimSpace(b); len(b) != 32 {
-		return "", fmt.Errorf("%w: %s has no id of 32 digits, see machine-id(5)", keys.ErrUnavailable, path)
-	}
-	return string(b), nil
+	return string(bytes.TrimSpace(b)), nil
 }
 
 // Status is what can be said of a credential without showing it.

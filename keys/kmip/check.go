@@ -17,7 +17,7 @@ var _ keys.Checker = (*KMIP)(nil)
 func (p *KMIP) Check(ctx context.Context) ([]keys.Expiry, error) {
 	cert, err := p.o.certificate()
 	if err != nil {
-		return nil, fmt.Errorf("%v: %w: %w", p, keys.ErrUnavailable, err)
+		return nil, p.wrap("", fmt.Errorf("%w: %w", keys.ErrUnavailable, err))
 	}
 	ends := []keys.Expiry{{What: fmt.Sprintf("client certificate %v", cert.Leaf.Subject), End: cert.Leaf.NotAfter}}
 	var troubles []error
@@ -28,10 +28,13 @@ func (p *KMIP) Check(ctx context.Context) ([]keys.Expiry, error) {
 			return nil
 		})
 		if err != nil {
-			troubles = append(troubles, fmt.Errorf("KMIP %v: %w", to, err))
+			troubles = append(troubles, fmt.Errorf("%v: %w", to, err))
 		}
 	}
-	return ends, errors.Join(troubles...)
+	if len(troubles) > 0 {
+		return ends, p.wrap("", errors.Join(troubles...))
+	}
+	return ends, nil
 }
 
 func (s *session) expiries(to server) []keys.Expiry {

@@ -158,7 +158,10 @@ func advice(err error) string {
 	answered := errors.As(err, &f) && f.cause == nil
 	var host x509.HostnameError
 	var stranger x509.UnknownAuthorityError
+	var own interface{ Hint() string }
 	switch {
+	case errors.As(err, &own):
+		return own.Hint()
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return ""
 	case errors.Is(err, fs.ErrNotExist):

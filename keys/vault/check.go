@@ -34,10 +34,7 @@ func (c *client) check(ctx context.Context, service string) ([]keys.Expiry, erro
 	if c.transport != nil {
 		ends = append(ends, keys.CertificateExpiries("certificate of the service", c.transport.chain())...)
 	}
-	if err != nil {
-		return ends, fmt.Errorf("%s: %w", service, err)
-	}
-	return ends, nil
+	return ends, c.wrap(service, "", err)
 }
 
 func (c *client) clientCertificate() ([]keys.Expiry, error) {

@@ -120,7 +120,10 @@ func unreachable(ctx context.Context, err error) error {
 func advice(err error, o *Options) string {
 	var f *failure
 	errors.As(err, &f)
+	var own interface{ Hint() string }
 	switch {
+	case errors.As(err, &own):
+		return own.Hint()
 	case f == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		return ""
 	case errors.Is(err, fs.ErrNotExist):

@@ -28,12 +28,31 @@ func TestKMIP(t *testing.T) {
 		e.Setenv("KMS", s.Port)
 		moveKeysToKMIP(t, s, filepath.Join(e.WorkDir, "host"))
 		for _, user := range []string{"pg", "wal"} {
-			pair := ca.Client(t, user)
-			for name, from := range map[string]string{"ca.pem": ca.File, "cert.pem": pair.Cert, "key.pem": pair.Key} {
-				copyFile(t, from, filepath.Join(e.WorkDir, user, name))
-			}
+			copyPair(t, ca, user, filepath.Join(e.WorkDir, user))
 		}
 	})
+}
+
+// TestCredential has a recorded server and a service of KMIP, with its
+// certificates in $WORK/wal and $WORK/pg.
+func TestCredential(t *testing.T) {
+	ca := kmiptest.NewAuthority(t)
+	s := kmiptest.StartCosmian(t, ca.ServerConfig(t, ca.Server(t)))
+	run(t, "testdata/credential", func(e *testscript.Env) {
+		e.Setenv("KMS", s.Port)
+		for _, user := range []string{"pg", "wal"} {
+			copyPair(t, ca, user, filepath.Join(e.WorkDir, user))
+		}
+	})
+}
+
+// copyPair puts the certificate and key of a user into dir, and that of the CA.
+func copyPair(t *testing.T, ca *kmiptest.Authority, user, dir string) {
+	t.Helper()
+	pair := ca.Client(t, user)
+	for name, from := range map[string]string{"ca.pem": ca.File, "cert.pem": pair.Cert, "key.pem": pair.Key} {
+		copyFile(t, from, filepath.Join(dir, name))
+	}
 }
 
 func copyFile(t *testing.T, from, to string) {

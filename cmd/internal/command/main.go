@@ -16,11 +16,12 @@ import (
 // Patroni wait for it, and the promise is one second.
 const grace = 900 * time.Millisecond
 
-// Process is what a program may touch of the process it runs in. Nothing here
-// reads standard input.
+// Process is what a program may touch of the process it runs in. Standard input
+// is read only by commands that are asked to.
 type Process struct {
 	Args    []string // without the program's own name
 	Environ []string // NAME=value
+	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
 
@@ -59,7 +60,7 @@ func Main(run Run) {
 	patience.Store(int64(grace))
 	go func() {
 		done <- run(ctx, Process{
-			Args: os.Args[1:], Environ: os.Environ(), Stdout: output{os.Stdout}, Stderr: os.Stderr,
+			Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: output{os.Stdout}, Stderr: os.Stderr,
 			Linger: func(d time.Duration) { patience.Store(int64(d)) },
 		})
 	}()

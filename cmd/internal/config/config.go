@@ -24,8 +24,13 @@ import (
 // It may be absent: in containers the environment often says everything.
 const DefaultFile = "/etc/walarchive/walarchive.toml"
 
-// fileVariable names the configuration file.
-const fileVariable = prefix + "CONFIG"
+const (
+	// fileVariable names the configuration file.
+	fileVariable = prefix + "CONFIG"
+	// credentialsVariable names the directory of the credentials that systemd
+	// opened for a unit, see systemd.exec(5).
+	credentialsVariable = "CREDENTIALS_DIRECTORY"
+)
 
 // Config is everything the programs can be told.
 type Config struct {
@@ -46,6 +51,8 @@ type Config struct {
 		Principal string                       // our principal key's name there
 		Anchor    string                       // empty: trust is in the principal key alone
 		Providers map[string]map[string]string // name -> options, "type" among them
+		HostKey   string                       // absolute: seals this host's credentials
+		Loaded    string                       // directory of credentials that systemd opened; may be empty
 	}
 	TDE struct {
 		Map                     map[string]string            // path prefix in provider options -> where it is here
@@ -132,6 +139,10 @@ func Load(src Sources) (*Config, error) {
 		if err := c.apply(v); err != nil {
 			return nil, err
 		}
+	}
+	c.Keys.Loaded = lookup(src.Environ, credentialsVariable)
+	if err := c.readConnections(); err != nil {
+		return nil, err
 	}
 	return c, c.check()
 }

@@ -51,7 +51,7 @@ func optionKey(name string) string {
 		if !ok || i < 1 {
 			continue
 		}
-		for _, option := range all.OptionNames() {
+		for _, option := range append(all.OptionNames(), connectionOption) {
 			if provider, found := strings.CutSuffix(rest, "_"+option); found && provider != "" {
 				i = min(i, len(provider))
 			}
@@ -118,7 +118,7 @@ func ParseOverrides(all []string) (map[string]map[string]string, error) {
 
 // refuseSecret refuses a secret on the command line.
 func (o option) refuseSecret(where string) error {
-	if o.name != "token" {
+	if o.name != tokenOption {
 		return nil
 	}
 	return &Error{where, "a command line is no place for a secret: every user of the host can read it", "put it into a file for token_file"}

@@ -63,6 +63,7 @@ func (c *Config) settings() []setting {
 
 		{"keys.provider", text(&c.Keys.Provider, isName), "provider of the archive's principal key, one of keys.providers"},
 		{"keys.principal", text(&c.Keys.Principal, isName), "name of the archive's principal key in that provider"},
+		{"keys.host_key", text(&c.Keys.HostKey, isAbsolute), "file with the key that seals this host's credentials"},
 		{"keys.anchor", text(&c.Keys.Anchor, isAnchor), "the archive's identity, as init printed it"},
 
 		{"tde.map", pairs(&c.TDE.Map), "path prefixes in pg_tde's provider options, and where they are on this host"},
@@ -104,6 +105,7 @@ func defaults() *Config {
 	c.Storage.Azure.PartSize, c.Storage.Azure.Concurrency = 16, 4
 	c.Keys.Providers = map[string]map[string]string{}
 	c.TDE.Providers = map[string]map[string]string{}
+	c.Keys.HostKey = "/var/lib/walarchive/host.key"
 	c.Archive.Codec = "lz4"
 	c.Push.Timeout = time.Minute
 	c.Restore.RetryFor = 15 * time.Minute

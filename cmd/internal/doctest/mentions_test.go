@@ -28,7 +28,7 @@ func commands(t *testing.T) known {
 }
 
 var (
-	helpCommand = regexp.MustCompile(`(?m)^   ([a-z]+)(?:, [a-z]+)?  +\S`)
+	helpCommand = regexp.MustCompile(`(?m)^   ([a-z-]+)(?:, [a-z]+)?  +\S`)
 	helpFlag    = regexp.MustCompile(`(?m)^   (--[a-z-]+)`)
 )
 

@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,6 +21,7 @@ import (
 	"walarchive/crypt/tde"
 	"walarchive/keys"
 	keyproviders "walarchive/keys/all"
+	"walarchive/keys/credential"
 	"walarchive/storage"
 	backends "walarchive/storage/all"
 )
@@ -57,14 +61,60 @@ func (s *Session) Principal() keys.Ref {
 // Ring has the configured key providers.
 func (s *Session) Ring() (*keys.Ring, error) {
 	providers := map[string]keys.Provider{}
-	for name, options := range s.Config.Keys.Providers {
-		p, err := keyproviders.Open(options, nil)
+	for name := range s.Config.Keys.Providers {
+		p, err := s.Provider(name, s.Credential(name).Secret)
 		if err != nil {
-			return nil, fmt.Errorf("key provider %s: %w", name, err)
+			return nil, err
 		}
 		providers[name] = p
 	}
 	return keys.NewRing(providers), nil
+}
+
+// Provider opens a configured key provider. secret counts if that has a sealed
+// credential.
+func (s *Session) Provider(name string, secret keys.Secret) (keys.Provider, error) {
+	p, err := keyproviders.Open(s.Config.Keys.Providers[name], secret)
+	if err != nil {
+		return nil, fmt.Errorf("key provider %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// Credential is the place of a provider's sealed credential. Its File is empty
+// if the provider is configured with none.
+func (s *Session) Credential(name string) *credential.Place {
+	options := maps.Clone(s.Config.Keys.Providers[name])
+	file := options[keyproviders.CredentialFile]
+	delete(options, keyproviders.CredentialFile)
+	return &credential.Place{Provider: name, Options: options, File: file, HostKey: s.Config.Keys.HostKey, Loaded: s.Config.Keys.Loaded}
+}
+
+// Health is how the connection to a key service does.
+type Health struct {
+	Provider string
+	Ends     []keys.Expiry // of certificates and tokens
+	Err      error         // the service cannot be had, or does not take the credential
+}
+
+// Soon is how long before its end people are warned of a certificate or token.
+const Soon = 30 * 24 * time.Hour
+
+// CheckProviders tries the connection to every configured key service, in the
+// order of the names. Providers without a connection have nothing to say.
+func (s *Session) CheckProviders(ctx context.Context) ([]Health, error) {
+	var all []Health
+	for _, name := range slices.Sorted(maps.Keys(s.Config.Keys.Providers)) {
+		p, err := s.Provider(name, s.Credential(name).Secret)
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := p.(keys.Checker); ok {
+			ends, err := p.Check(ctx)
+			all = append(all, Health{name, ends, err})
+		}
+	}
+	return all, nil
 }
 
 // Bucket opens this cluster's part of the store. Each call of it is bounded in

@@ -23,6 +23,7 @@ python3 -m pip --version >/dev/null 2>&1 || debian python3-pip
 [ -x /usr/bin/pykmip-server ] || debian python3-pykmip
 command -v qemu-aarch64-static >/dev/null || debian qemu-user-static
 [ "${1-}" != bench ] || command -v pgbackrest >/dev/null || debian pgbackrest
+command -v systemd-creds >/dev/null || debian systemd
 
 ls /usr/lib/postgresql/*/bin/postgres
 

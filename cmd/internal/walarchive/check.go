@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -76,6 +77,7 @@ func (u *checkup) run(c *cli.Context, p command.Process) {
 	u.ok("configuration", "archive %s in %s", s.Config.Cluster.Name, s.Config.Storage.URL)
 	u.checkDataDir()
 	u.checkStore(c.Context)
+	u.checkServices(c.Context)
 	u.checkKeys(c.Context)
 	u.checkIncarnation()
 	u.checkTDE(c.Context)
@@ -143,6 +145,29 @@ func (u *checkup) checkKeys(ctx context.Context) {
 	}
 	u.checkPrincipal()
 	u.checkAnchor()
+}
+
+// checkServices tries the connections to the key services.
+func (u *checkup) checkServices(ctx context.Context) {
+	all, err := u.CheckProviders(ctx)
+	if err != nil {
+		u.failed("key service", err)
+		return
+	}
+	now := time.Now()
+	for _, h := range all {
+		check := "key service " + h.Provider
+		if h.Err != nil {
+			u.failed(check, h.Err)
+		} else {
+			u.ok(check, "takes the credential")
+		}
+		for _, e := range h.Ends {
+			if left := e.End.Sub(now); left < session.Soon {
+				u.warning(check, fmt.Sprintf("%s ends at %s, in %d days", e.What, e.End.UTC().Format(time.RFC3339), int(left.Hours()/24)), "replace it before it does")
+			}
+		}
+	}
 }
 
 // checkEpoch: one principal key that opens an epoch is enough for now.

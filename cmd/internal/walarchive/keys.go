@@ -26,6 +26,7 @@ func keysCommand(p command.Process) *cli.Command {
 			keysRotate(p),
 			keysRewrap(p),
 			keysRetire(p),
+			keysCredential(p),
 		},
 	}
 }
