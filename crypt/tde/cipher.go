@@ -34,6 +34,11 @@ type Source struct {
 	Spans     []Span       `json:"spans,omitempty"`     // of both types; outside them the segment is plaintext
 }
 
+// Encrypted reports whether any byte of the segment is encrypted.
+func (s Source) Encrypted() bool {
+	return slices.ContainsFunc(s.Spans, func(s Span) bool { return s.Type == Encrypted })
+}
+
 // Source says how the segment is encrypted.
 func (c *Cipher) Source() Source { return c.source }
 

@@ -77,6 +77,14 @@
 // Options are one flat object of strings and numbers. Unknown keys are
 // errors, null is absent, and of a repeated key the last counts.
 //
+// # Excerpts
+//
+// What one segment needs of a key directory is written as JSON: the flavor;
+// wal_keys, in base64, a key file of the same version with the header (its
+// arbitrary bytes zero), the entries of the ranges that lie in the segment, in
+// file order, and of the range behind them an entry with type and start only,
+// the rest zero; provider, in base64, the record of the header's provider.
+//
 // # What tells of principal keys
 //
 // A database's key file, <oid>_keys, has the header of wal_keys with the magic

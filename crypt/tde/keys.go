@@ -23,7 +23,6 @@ type Keys struct {
 
 	mu        sync.Mutex
 	principal crypt.Key // zero: not fetched yet
-	provider  Provider
 }
 
 // NewKeys are the keys of d, whose principal key fetch can get.
@@ -43,15 +42,12 @@ func (k *Keys) Cipher(ctx context.Context, seg wal.Segment) (*Cipher, error) {
 }
 
 func (k *Keys) cipher(ctx context.Context, seg wal.Segment) (*Cipher, error) {
-	spans, err := Cover(k.ranges, seg)
+	source, err := k.source(seg)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cipher{keys: k, seg: seg, source: Source{Flavor: k.dir.Flavor, Spans: spans}}
-	if h := k.dir.KeyFile.Header; h != nil {
-		c.source.Version, c.source.Principal = h.Version, h.KeyName
-	}
-	for _, s := range spans {
+	c := &Cipher{keys: k, seg: seg, source: source}
+	for _, s := range source.Spans {
 		if s.Type != Encrypted {
 			continue
 		}
@@ -62,10 +58,35 @@ func (k *Keys) cipher(ctx context.Context, seg wal.Segment) (*Cipher, error) {
 		}
 		c.pieces = append(c.pieces, p)
 	}
-	if c.Encrypted() {
-		c.source.Provider, c.source.Type = k.provider.Name, k.provider.Type
-	}
 	return c, nil
+}
+
+// Source says how seg is encrypted. It asks no key service.
+func (k *Keys) Source(seg wal.Segment) (Source, error) {
+	s, err := k.source(seg)
+	if err != nil {
+		return Source{}, fmt.Errorf("keys in %s: %w", k.dir.Path, err)
+	}
+	return s, nil
+}
+
+func (k *Keys) source(seg wal.Segment) (Source, error) {
+	spans, err := Cover(k.ranges, seg)
+	if err != nil {
+		return Source{}, err
+	}
+	s := Source{Flavor: k.dir.Flavor, Spans: spans}
+	if h := k.dir.KeyFile.Header; h != nil {
+		s.Version, s.Principal = h.Version, h.KeyName
+	}
+	if s.Encrypted() {
+		p, err := k.dir.Provider()
+		if err != nil {
+			return Source{}, err
+		}
+		s.Provider, s.Type = p.Name, p.Type
+	}
+	return s, nil
 }
 
 func (k *Keys) piece(ctx context.Context, seg wal.Segment, s Span) (piece, error) {
@@ -103,6 +124,6 @@ func (k *Keys) Principal(ctx context.Context) (crypt.Key, error) {
 	if err := h.Verify(key); err != nil {
 		return crypt.Key{}, err
 	}
-	k.principal, k.provider = key, p
+	k.principal = key
 	return key, nil
 }
