@@ -33,6 +33,10 @@ type Options struct {
 	// server with pg_tde when the source had it encrypted.
 	RequireEncryptedRestore bool
 
+	// HistoryAge is how long Get may take a timeline's history that was not
+	// there for missing still, unless the server has it; 0 has it ask each time.
+	HistoryAge time.Duration
+
 	Rand io.Reader        // nil is crypto/rand
 	Now  func() time.Time // nil is time.Now
 	Host string           // this host's name, a note in what is written
@@ -62,8 +66,9 @@ func (o Options) withDefaults() Options {
 
 // Archive is one cluster's archive. Its methods may be called concurrently.
 type Archive struct {
-	bucket storage.Bucket
-	ring   *keys.Ring
+	bucket    storage.Bucket
+	ring      *keys.Ring
+	histories histories
 	Options
 
 	mu           sync.Mutex // guards what follows

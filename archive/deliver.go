@@ -93,7 +93,14 @@ func (g *get) deliver(got *Got, write func(w io.Writer) error) (*Got, error) {
 	if err := removeLeftovers(filepath.Dir(g.dest)); err != nil {
 		got.Warnings = append(got.Warnings, fmt.Sprintf("the temporary file of a killed call stays: %v", err))
 	}
-	if err := writeFile(g.dest, write); err != nil {
+	fill := func(f *os.File) error { return write(f) }
+	var err error
+	if g.Into != nil {
+		err = fill(g.Into)
+	} else {
+		err = writeFile(g.dest, fill)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return got, nil
@@ -102,10 +109,17 @@ func (g *get) deliver(got *Got, write func(w io.Writer) error) (*Got, error) {
 // Deliver gives dest, a path of a restore_command, the content: whole, or not
 // at all.
 func (d *DataDir) Deliver(dest string, content []byte) error {
-	return writeFile(d.Resolve(dest), func(w io.Writer) error {
-		_, err := w.Write(content)
+	return writeFile(d.Resolve(dest), func(f *os.File) error {
+		_, err := f.Write(content)
 		return err
 	})
+}
+
+// Receive has fill write the file that was asked for as dest: whole, or not at
+// all. What fill writes to is given that name only when it has succeeded, so a
+// fill that somebody else does and that was given up may go on: nobody sees it.
+func (d *DataDir) Receive(dest string, fill func(f *os.File) error) error {
+	return writeFile(d.Resolve(dest), fill)
 }
 
 const tempPrefix = ".walrestore-"
@@ -114,7 +128,7 @@ const tempPrefix = ".walrestore-"
 // there is nothing under that name, or what was there before. PostgreSQL itself
 // syncs what it restores as RECOVERYXLOG or RECOVERYHISTORY; other files are
 // synced here.
-func writeFile(dest string, write func(w io.Writer) error) error {
+func writeFile(dest string, write func(f *os.File) error) error {
 	dir := filepath.Dir(dest)
 	f, err := lockedTemp(dir)
 	if err != nil {

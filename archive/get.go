@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"walarchive/archive/wal"
@@ -18,6 +19,11 @@ type GetOptions struct {
 	Partial bool
 	// Progress is called whenever something of the file has arrived.
 	Progress func()
+	// Into takes the content instead of a new file under the name asked for,
+	// which the caller then gives it: see DataDir.Receive.
+	Into *os.File
+	// Ahead is for how many segments to say where a recovery will ask next.
+	Ahead int
 }
 
 // Got says what a get delivered.
@@ -26,6 +32,7 @@ type Got struct {
 	Plain    int64    // bytes written
 	Cut      wal.LSN  // of a segment cut at a fork: from here on zeros; else 0
 	Warnings []string // for the log
+	Ahead    []string // objects, in the order in which a recovery asks for them
 }
 
 // The names that PostgreSQL restores WAL under before it looks at it.
@@ -52,17 +59,14 @@ func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetO
 	if err != nil {
 		return nil, advise(err, "restore_command = 'walrestore get %%f \"%%p\"'")
 	}
-	g := &get{Archive: a, dir: d, inc: inc, name: n, dest: d.Resolve(dest), progress: o.Progress}
+	g := &get{Archive: a, dir: d, inc: inc, name: n, dest: d.Resolve(dest), GetOptions: o}
 	if n.Kind != wal.KindSegment && n.Kind != wal.KindPartial {
+		a.histories.forgetMissing() // whoever looks at timelines may go over to another
 		return g.small(ctx)
 	}
-	if err := g.findFork(ctx, o.Timeline); err != nil {
-		return nil, err
-	}
-	got, err := g.segment(ctx, n)
-	if errors.Is(err, errNotStored) && o.Partial && n.Kind == wal.KindSegment {
-		n.Kind = wal.KindPartial
-		got, err = g.segment(ctx, n)
+	got, err := g.stored(ctx)
+	if errors.Is(err, errNotStored) && a.histories.forgetMissing() {
+		got, err = g.stored(ctx) // by what is there now
 	}
 	if errors.Is(err, errNotStored) {
 		return nil, g.absent(ctx)
@@ -78,9 +82,10 @@ type get struct {
 	name wal.Name
 	dest string
 
+	GetOptions
+
 	followed wal.History // of the timeline that a recovery follows
 	fork     wal.LSN     // where WAL of the segment's timeline stops to count; 0: nowhere
-	progress func()
 }
 
 // recovering reports whether PostgreSQL's recovery asks, not pg_rewind or a
@@ -103,14 +108,29 @@ func (g *get) small(ctx context.Context) (*Got, error) {
 	})
 }
 
+// stored delivers what is there of a segment or a .partial, or gives
+// errNotStored.
+func (g *get) stored(ctx context.Context) (*Got, error) {
+	if err := g.findFork(ctx); err != nil {
+		return nil, err
+	}
+	n := g.name
+	got, err := g.segment(ctx, n)
+	if errors.Is(err, errNotStored) && g.Partial && n.Kind == wal.KindSegment {
+		n.Kind = wal.KindPartial
+		got, err = g.segment(ctx, n)
+	}
+	return got, err
+}
+
 // findFork looks where the timeline that the server follows left the
 // segment's.
-func (g *get) findFork(ctx context.Context, asked wal.Timeline) error {
+func (g *get) findFork(ctx context.Context) error {
 	if !g.recovering() {
 		return nil
 	}
 	var err error
-	if g.followed, err = g.follows(ctx, g.inc, g.dir, asked); err != nil {
+	if g.followed, err = g.follows(ctx, g.inc, g.dir, g.Timeline); err != nil {
 		return err
 	}
 	if at, ok := g.followed.SwitchOf(g.name.Segment.Timeline); ok && at < g.name.Segment.End() {
@@ -133,7 +153,7 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 		return nil, err
 	}
 	defer o.Close()
-	got := &Got{Object: name, Plain: n.Segment.Size, Cut: g.fork}
+	got := &Got{Object: name, Plain: n.Segment.Size, Cut: g.fork, Ahead: g.next(g.Ahead)}
 	if o.Tip != nil { // no reason to withhold what is authentic
 		got.Warnings = append(got.Warnings, o.Tip.Error())
 	}
@@ -163,7 +183,7 @@ func (g *get) writer(ctx context.Context, n wal.Name, f *Facts, got *Got) (*segm
 		}
 		got.Warnings = append(got.Warnings, ErrPlaintext.Error())
 	}
-	w := &segmentWriter{seg: n.Segment, id: g.inc.Identity, cipher: cipher, cut: g.fork, progress: g.progress}
+	w := &segmentWriter{seg: n.Segment, id: g.inc.Identity, cipher: cipher, cut: g.fork, progress: g.Progress}
 	w.arrived()
 	return w, nil
 }

@@ -57,7 +57,7 @@ func consecutive(t wal.Timeline, read func(wal.Timeline) (*wal.History, error)) 
 // pg_wal, and so does this.
 func (a *Archive) follows(ctx context.Context, inc Incarnation, d *DataDir, asked wal.Timeline) (wal.History, error) {
 	read := func(t wal.Timeline) (*wal.History, error) {
-		h, err := a.storedHistory(ctx, inc, t)
+		h, err := a.rememberedHistory(ctx, inc, t)
 		if err != nil || h != nil {
 			return h, err
 		}
