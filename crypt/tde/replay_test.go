@@ -17,7 +17,6 @@ type step struct {
 	info    wal.TDEInfo
 	node    string
 	shows   string
-	scope   uint32
 	inForce []string // afterwards: scope, key and where
 }
 
