@@ -37,6 +37,10 @@ type Options struct {
 	// there for missing still, unless the server has it; 0 has it ask each time.
 	HistoryAge time.Duration
 
+	// Spool is a directory for hints that save requests; "" keeps them in
+	// memory only.
+	Spool string
+
 	Rand io.Reader        // nil is crypto/rand
 	Now  func() time.Time // nil is time.Now
 	Host string           // this host's name, a note in what is written
@@ -69,6 +73,7 @@ type Archive struct {
 	bucket    storage.Bucket
 	ring      *keys.Ring
 	histories histories
+	notes     eventNotes
 	Options
 
 	mu           sync.Mutex // guards what follows

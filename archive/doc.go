@@ -13,6 +13,7 @@
 //
 //	cluster.json                                       a hint for people, never trusted
 //	keys/NNNNNNNN                                      key chain (package keys)
+//	tde/NNNNNNNN                                       event log of pg_tde's principal keys, sealed
 //	wal/<incarnation>/<timeline>/<log>/<segment>       sealed segment, or <segment>.partial
 //	wal/<incarnation>/<timeline>/<name>                sealed .history or .backup file
 //	quarantine/<incarnation>/<timeline>/<name>.<n>     sealed bytes of a file that was not accepted

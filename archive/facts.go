@@ -23,6 +23,7 @@ const (
 	KindBackup     Kind = "backup-history"
 	KindQuarantine Kind = "quarantine" // the bytes of a file that was not accepted
 	KindRepair     Kind = "repair"     // the record of an object moved to damaged/
+	KindEvents     Kind = "events"     // an entry of the event log
 )
 
 // Proof says how it is known where the WAL in a segment ends.
@@ -46,6 +47,7 @@ type Facts struct {
 	Host     string       `json:"host"` // who wrote it
 	Time     time.Time    `json:"time"` // when
 	Chain    ChainTip     `json:"chain"`
+	Events   *ChainTip    `json:"events,omitempty"` // the newest entry of the event log that its node knew; of servers with pg_tde
 
 	Proof     Proof       `json:"proof,omitempty"`      // segments and partial segments
 	Source    *tde.Source `json:"source,omitempty"`     // how the host had it encrypted; absent: not at all
@@ -55,7 +57,8 @@ type Facts struct {
 	Reason string `json:"reason,omitempty"` // quarantine and repair: why
 }
 
-// ChainTip is the newest key-chain entry that a writer had seen.
+// ChainTip is the newest entry, of the key chain or of the event log, that a
+// writer had seen.
 type ChainTip struct {
 	Number int          `json:"n"`
 	Digest crypt.Digest `json:"digest"`

@@ -14,6 +14,7 @@ import (
 const (
 	hintObject       = "cluster.json"
 	chainPrefix      = "keys/"
+	eventPrefix      = "tde/"
 	walPrefix        = "wal/"
 	quarantinePrefix = "quarantine/"
 	damagedPrefix    = "damaged/"
@@ -21,6 +22,14 @@ const (
 )
 
 func chainObject(n int) string { return fmt.Sprintf("%s%08d", chainPrefix, n) }
+
+func eventObject(n int) string { return fmt.Sprintf("%s%08d", eventPrefix, n) }
+
+// parseEventObject reads what eventObject forms.
+func parseEventObject(object string) (int, bool) {
+	n, err := strconv.Atoi(strings.TrimPrefix(object, eventPrefix))
+	return n, err == nil && n > 0 && object == eventObject(n)
+}
 
 // incarnationPrefix is the folder of all WAL of one incarnation.
 func incarnationPrefix(inc int) string { return fmt.Sprintf("%s%08d/", walPrefix, inc) }

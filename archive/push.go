@@ -129,9 +129,15 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 	}
 	facts := &Facts{Size: s.stat.Size(), Digest: r.Digest, Proof: proof, WAL: &r.Facts}
 	facts.setSource(s.cipher)
+	if facts.Events, err = p.record(ctx, name, s.scan.History, &r.Facts); err != nil {
+		return nil, err
+	}
 	done, err := p.store(ctx, objectKind(name), walObject(p.inc.Number, name), facts, s.content(ctx, r))
 	if errors.Is(err, ErrConflict) && name.Kind == wal.KindPartial {
 		done, err = p.anotherPartial(ctx, name, facts, s.content(ctx, r))
+	}
+	if err == nil {
+		err = p.recordCrossing(ctx, name, s.scan.History, &r.Facts)
 	}
 	if err == nil && name != p.name {
 		done.Warnings = append(done.Warnings, fmt.Sprintf("%v ends where a known history ends timeline %v: stored as %v", p.name, name.Segment.Timeline, name))

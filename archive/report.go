@@ -23,6 +23,7 @@ const (
 	ProblemDamaged   ProblemKind = "damaged"   // an object that does not authenticate, or is not what it says
 	ProblemBroken    ProblemKind = "broken"    // neighbouring segments that do not continue each other
 	ProblemKeys      ProblemKind = "keys"      // the key chain lost entries
+	ProblemEvents    ProblemKind = "events"    // the event log lost entries, or has others in their place
 	ProblemUnknown   ProblemKind = "unknown"   // an object that walarchive did not put there
 
 	ProblemUnreadable ProblemKind = "unreadable" // of Info: an object that could not be read now; Verify has Unchecked

@@ -123,6 +123,14 @@ type OpenRecord struct {
 	Head   []byte `json:"head"`   // what is here of it, at most 2 KiB
 }
 
+// Rmgr is the record's resource manager; false if its header is cut too.
+func (o *OpenRecord) Rmgr() (Rmgr, bool) {
+	if len(o.Head) < RecordHeaderSize {
+		return 0, false
+	}
+	return parseRecordHeader(o.Head).Rmgr, true
+}
+
 // Incomplete reports whether list, the JSON name of a member, was cut short.
 func (f *Facts) Incomplete(list string) bool {
 	for _, name := range f.Overflow {

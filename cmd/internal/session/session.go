@@ -147,6 +147,7 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		Workers:                 s.Config.Archive.Workers,
 		Whole:                   s.Whole,
 		Log:                     s.Log,
+		Spool:                   s.Config.Spool.Path,
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
 	}
 	var err error

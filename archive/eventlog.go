@@ -1,0 +1,171 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"walarchive/archive/wal"
+)
+
+// EventLog is the event log as it was read.
+type EventLog struct {
+	Entries  int        // read
+	Events   []KeyEvent // of the open incarnation, by their places, those of one place as they were written
+	Problems []Problem  // damaged, missing, replaced and rolled-back entries
+
+	first int              // the oldest entry that counts: 1, or the newest that rebuilt the log
+	tips  map[int]ChainTip // of the entries that could be read
+	last  int              // the newest entry that is there
+}
+
+// Sound reports whether every entry is there and as it was written.
+func (l *EventLog) Sound() bool { return len(l.Problems) == 0 }
+
+// ErrEventLog says that the event log is not what the archive's writers wrote.
+var ErrEventLog = errors.New("the event log of pg_tde's keys is damaged")
+
+// Err is ErrEventLog with the first problem, nil if there is none.
+func (l *EventLog) Err() error {
+	if l.Sound() {
+		return nil
+	}
+	err := fmt.Errorf("%w: %v", ErrEventLog, l.Problems[0])
+	return advise(err, "walarchive keys history shows all of it; walarchive keys history rebuild makes it anew from the segments")
+}
+
+// EventLog reads the event log, and holds it against what the newest segment
+// of each timeline says of it. What is wrong with entries is among the
+// problems; an error means that it could not be read at all.
+func (a *Archive) EventLog(ctx context.Context) (*EventLog, error) {
+	s, err := a.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.eventLog(ctx, s)
+}
+
+func (a *Archive) eventLog(ctx context.Context, s *survey) (*EventLog, error) {
+	l, err := a.readEventLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range s.Branches {
+		if len(b.Segments) == 0 {
+			continue
+		}
+		object := segmentObject(b.Number, b.segment(b.Segments[len(b.Segments)-1]))
+		f, err := a.facts(ctx, KindSegment, object)
+		if lasting(err) {
+			continue // verify tells
+		}
+		if err != nil {
+			return nil, err
+		}
+		l.holdAgainst(object, f.Events)
+	}
+	return l, nil
+}
+
+// readEventLog reads all entries that count.
+func (a *Archive) readEventLog(ctx context.Context) (*EventLog, error) {
+	l := &EventLog{first: 1, tips: map[int]ChainTip{}}
+	numbers, unknown, err := a.listEvents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range unknown {
+		l.problem(name, "walarchive puts no object of this name here")
+	}
+	incs := a.Incarnations()
+	open := incs[len(incs)-1].Number
+	var entries []*eventEntry
+	for _, n := range slices.Backward(numbers) {
+		l.last = max(l.last, n)
+		e, tip, err := a.readEvent(ctx, n)
+		switch {
+		case errors.Is(err, ErrDamaged), errors.Is(err, ErrRolledBack), notStored(err, eventObject(n)):
+			l.problem(eventObject(n), err.Error())
+			continue
+		case err != nil:
+			return nil, err
+		}
+		l.tips[n] = tip
+		l.Entries++
+		entries = append(entries, e)
+		if e.Rebuilt {
+			l.first = n
+			break
+		}
+	}
+	slices.Reverse(entries)
+	l.checkRow(entries)
+	for _, e := range entries {
+		if e.Incarnation == open {
+			l.Events = append(l.Events, e.Events...)
+		}
+	}
+	l.Events = inOrder(l.Events)
+	return l, nil
+}
+
+func (l *EventLog) problem(object, detail string) {
+	l.Problems = append(l.Problems, Problem{ProblemEvents, object, detail})
+}
+
+// checkRow looks for entries that are missing, or do not continue the one
+// before them. One that names none was written by a host that could not open
+// it; whoever reads both knows more.
+func (l *EventLog) checkRow(entries []*eventEntry) {
+	listed := map[int]bool{}
+	for _, p := range l.Problems {
+		if n, ok := parseEventObject(p.Object); ok {
+			listed[n] = true // there, but not readable
+		}
+	}
+	for n := l.first; n < l.last; n++ {
+		if _, read := l.tips[n]; !read && !listed[n] {
+			l.problem(eventObject(n), "missing, though later entries are there")
+		}
+	}
+	for _, e := range entries {
+		before, read := l.tips[e.Number-1]
+		if read && e.Number > l.first && !e.Prev.IsZero() && e.Prev != before.Digest {
+			l.problem(eventObject(e.Number), "does not continue the entry before it")
+		}
+	}
+}
+
+// holdAgainst compares the log with the newest entry that the writer of an
+// object knew.
+func (l *EventLog) holdAgainst(object string, tip *ChainTip) {
+	switch {
+	case tip == nil || tip.Number < l.first:
+	case tip.Number > l.last:
+		l.problem(eventObject(tip.Number), fmt.Sprintf("missing: %s names it, and the log ends before it", object))
+	default:
+		if have, read := l.tips[tip.Number]; read && !tip.Digest.IsZero() && have.Digest != tip.Digest {
+			l.problem(eventObject(tip.Number), fmt.Sprintf("another entry than the one that %s names", object))
+		}
+	}
+}
+
+// inOrder sorts events by their places, and leaves out those that are there
+// twice.
+func inOrder(events []KeyEvent) []KeyEvent {
+	slices.SortStableFunc(events, func(a, b KeyEvent) int { return a.At.Compare(b.At) })
+	var all []KeyEvent
+	for i := range events {
+		if !slices.ContainsFunc(all[samePlace(all, events[i].At):], func(e KeyEvent) bool { return e.same(&events[i]) }) {
+			all = append(all, events[i])
+		}
+	}
+	return all
+}
+
+// samePlace is where the events at a place begin, at the end of a sorted list.
+func samePlace(events []KeyEvent, at wal.Location) int {
+	i, _ := slices.BinarySearchFunc(events, at, func(e KeyEvent, at wal.Location) int { return e.At.Compare(at) })
+	return i
+}
