@@ -114,18 +114,17 @@ func (l *EventLog) problem(object, detail string) {
 	l.Problems = append(l.Problems, Problem{ProblemEvents, object, detail})
 }
 
+// blames reports whether a problem with that object is known.
+func (l *EventLog) blames(object string) bool {
+	return slices.ContainsFunc(l.Problems, func(p Problem) bool { return p.Object == object })
+}
+
 // checkRow looks for entries that are missing, or do not continue the one
 // before them. One that names none was written by a host that could not open
 // it; whoever reads both knows more.
 func (l *EventLog) checkRow(entries []*eventEntry) {
-	listed := map[int]bool{}
-	for _, p := range l.Problems {
-		if n, ok := parseEventObject(p.Object); ok {
-			listed[n] = true // there, but not readable
-		}
-	}
 	for n := l.first; n < l.last; n++ {
-		if _, read := l.tips[n]; !read && !listed[n] {
+		if _, read := l.tips[n]; !read && !l.blames(eventObject(n)) {
 			l.problem(eventObject(n), "missing, though later entries are there")
 		}
 	}
@@ -140,14 +139,13 @@ func (l *EventLog) checkRow(entries []*eventEntry) {
 // holdAgainst compares the log with the newest entry that the writer of an
 // object knew.
 func (l *EventLog) holdAgainst(object string, tip *ChainTip) {
-	switch {
-	case tip == nil || tip.Number < l.first:
-	case tip.Number > l.last:
+	if tip == nil || tip.Number < l.first || l.blames(eventObject(tip.Number)) {
+		return
+	}
+	if tip.Number > l.last {
 		l.problem(eventObject(tip.Number), fmt.Sprintf("missing: %s names it, and the log ends before it", object))
-	default:
-		if have, read := l.tips[tip.Number]; read && !tip.Digest.IsZero() && have.Digest != tip.Digest {
-			l.problem(eventObject(tip.Number), fmt.Sprintf("another entry than the one that %s names", object))
-		}
+	} else if have, read := l.tips[tip.Number]; read && !tip.Digest.IsZero() && have.Digest != tip.Digest {
+		l.problem(eventObject(tip.Number), fmt.Sprintf("another entry than the one that %s names", object))
 	}
 }
 

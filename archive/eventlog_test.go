@@ -48,53 +48,59 @@ func TestForgedEventLog(t *testing.T) {
 		name  string
 		forge func(t *testing.T, b storage.Bucket)
 		want  []string // objects that the problems name
+		all   []string // the same, of who reads the facts of all segments, if more
 	}{
-		{"nothing", func(*testing.T, storage.Bucket) {}, nil},
+		{"nothing", func(*testing.T, storage.Bucket) {}, nil, nil},
 		{"a bit of an entry", func(t *testing.T, b storage.Bucket) {
 			remake(t, b, "tde/00000002", flip(sealed(t, b, "tde/00000002"), 900))
-		}, []string{"tde/00000002"}},
+		}, []string{"tde/00000002"}, nil},
 		{"an entry cut short", func(t *testing.T, b storage.Bucket) {
 			p := sealed(t, b, "tde/00000003")
 			remake(t, b, "tde/00000003", p[:len(p)-40])
-		}, []string{"tde/00000003"}},
+		}, []string{"tde/00000003"}, nil},
 		{"an entry made up", func(t *testing.T, b storage.Bucket) {
 			remake(t, b, "tde/00000003", []byte(`{"v":1,"n":3}`))
-		}, []string{"tde/00000003"}},
-		{"the first one missing", func(t *testing.T, b storage.Bucket) { remake(t, b, "tde/00000001", nil) }, []string{"tde/00000001"}},
-		{"one in the middle missing", func(t *testing.T, b storage.Bucket) { remake(t, b, "tde/00000002", nil) }, []string{"tde/00000002"}},
+		}, []string{"tde/00000003"}, nil},
+		{"the first one missing", func(t *testing.T, b storage.Bucket) { remake(t, b, "tde/00000001", nil) }, []string{"tde/00000001"}, nil},
+		{"one in the middle missing", func(t *testing.T, b storage.Bucket) { remake(t, b, "tde/00000002", nil) }, []string{"tde/00000002"}, nil},
 		{"two reordered", func(t *testing.T, b storage.Bucket) {
 			p, q := sealed(t, b, "tde/00000002"), sealed(t, b, "tde/00000003")
 			remake(t, b, "tde/00000002", q)
 			remake(t, b, "tde/00000003", p)
-		}, []string{"tde/00000002", "tde/00000003"}},
+		}, []string{"tde/00000002", "tde/00000003"}, nil},
 		{"another object in its place", func(t *testing.T, b storage.Bucket) {
 			remake(t, b, "tde/00000004", sealed(t, b, "wal/00000001/00000001/00000000/000000010000000000000003"))
-		}, []string{"tde/00000004"}},
-		{"rolled back by one", func(t *testing.T, b storage.Bucket) { remake(t, b, "tde/00000004", nil) }, []string{"tde/00000004"}},
+		}, []string{"tde/00000004"}, nil},
+		{"rolled back by one", func(t *testing.T, b storage.Bucket) { remake(t, b, "tde/00000004", nil) }, []string{"tde/00000004"}, nil},
 		{"rolled back by two", func(t *testing.T, b storage.Bucket) {
 			remake(t, b, "tde/00000003", nil)
 			remake(t, b, "tde/00000004", nil)
-		}, []string{"tde/00000004"}},
+		}, []string{"tde/00000004"}, []string{"tde/00000003", "tde/00000004"}},
 		{"all of it missing", func(t *testing.T, b storage.Bucket) {
 			for _, n := range []string{"1", "2", "3", "4"} {
 				remake(t, b, "tde/0000000"+n, nil)
 			}
-		}, []string{"tde/00000004"}},
+		}, []string{"tde/00000004"}, []string{"tde/00000001", "tde/00000002", "tde/00000003", "tde/00000004"}},
 		{"an object that is no entry", func(t *testing.T, b storage.Bucket) {
 			if err := b.Put(t.Context(), "tde/5", strings.NewReader("x")); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"tde/5"}},
+		}, []string{"tde/5"}, nil},
 		{"an old entry as a new one", func(t *testing.T, b storage.Bucket) {
 			if err := b.Put(t.Context(), "tde/00000005", strings.NewReader(string(sealed(t, b, "tde/00000004")))); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"tde/00000005"}},
+		}, []string{"tde/00000005"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, a, b, _ := rotatedHost(t)
 			c.forge(t, b)
 			wantEventProblems(t, a, c.want...)
+			want := c.want
+			if c.all != nil {
+				want = c.all
+			}
+			wantVerifyProblems(t, a, want...)
 		})
 	}
 }
@@ -125,6 +131,7 @@ func wantEventProblems(t *testing.T, a *archive.Archive, want ...string) {
 // hide that: the segments archived in between name the other one.
 func TestEventLogWithAnotherHistory(t *testing.T) {
 	h, a, b, ring := rotatedHost(t)
+	old := sealed(t, b, "tde/00000004")
 	remake(t, b, "tde/00000004", nil)
 	other := newHost(t, small) // it knows nothing of the entry that is gone
 	tdetest.KeyFile{KeyName: "k3"}.Write(t, other.dir.Path, "pg_tde")
@@ -134,6 +141,37 @@ func TestEventLogWithAnotherHistory(t *testing.T) {
 	}
 	mustPush(t, fresh, other.dir, other.put("000000010000000000000006", h.Segment(6)))
 	wantEventProblems(t, a, "tde/00000004")
+
+	h.TDE(wal.TDERotatePrincipalKey, tdetest.Rotation(1664, -1, "k4"))
+	mustPush(t, fresh, other.dir, other.put("000000010000000000000007", fullSegment(h, 7)))
+	wantEventProblems(t, a) // the newest segment knows no better
+	wantVerifyProblems(t, a, "tde/00000004")
+	remake(t, b, "tde/00000004", old)
+	wantEventProblems(t, a, "tde/00000005")
+}
+
+// wantVerifyProblems checks what Verify, which reads the facts of all segments,
+// finds wrong with the event log.
+func wantVerifyProblems(t *testing.T, a *archive.Archive, want ...string) {
+	t.Helper()
+	r, err := a.Verify(t.Context(), archive.VerifyOptions{Level: archive.LevelFacts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range r.Problems {
+		if p.Kind == archive.ProblemEvents {
+			got = append(got, p.Object)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("verify has problems %v, want %q", r.Problems, want)
+	}
+}
+
+func fullSegment(h *host, no wal.SegmentNo) []byte {
+	h.Fill(0)
+	return h.Segment(no)
 }
 
 // Where the log cannot be read for other reasons, that is no word about it.

@@ -41,10 +41,18 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) 
 	if err := v.limits(); err != nil {
 		return nil, err
 	}
+	if o.Level != LevelNames {
+		if v.events, err = v.readEventLog(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, b := range v.survey.Branches {
 		if err := v.branch(ctx, b); err != nil {
 			return nil, err
 		}
+	}
+	if v.events != nil {
+		v.report.Problems = append(v.report.Problems, v.events.Problems...)
 	}
 	v.report.sort()
 	v.report.Finished = a.Now()
@@ -58,7 +66,8 @@ type verifier struct {
 	survey   *survey
 	from, to *wal.Segment
 	report   Report
-	mu       sync.Mutex // guards report while workers run
+	events   *EventLog
+	mu       sync.Mutex // guards report and events while workers run
 }
 
 // note puts on the report what is set aside: known, but not to be forgotten.
@@ -183,6 +192,13 @@ func (v *verifier) found(ctx context.Context, object string, err error) error {
 		v.report.Unchecked = append(v.report.Unchecked, fmt.Sprintf("%s: %v", object, err))
 	}
 	return nil
+}
+
+// names holds the event log against what an object's facts say of it.
+func (v *verifier) names(object string, f *Facts) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.events.holdAgainst(object, f.Events)
 }
 
 func (v *verifier) notice(format string, args ...any) {

@@ -125,6 +125,7 @@ func (v *verifier) openAtLevel(ctx context.Context, b *branch, name wal.Name, ob
 	if err := errors.Join(o.Tip, checkFacts(o.Facts, b, name)); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
+	v.names(object, o.Facts)
 	return o, nil
 }
 
