@@ -2,35 +2,39 @@ package seal
 
 import (
 	"fmt"
-
-	"github.com/pierrec/lz4/v4"
+	"slices"
 )
 
 // Codec says how data frames are compressed. Its number stands in frames, its
-// name in headers.
+// name in headers. A Codec that is not below is unknown.
 type Codec uint8
 
 const (
 	None Codec = 1 // frames as they are: their length tells nothing of the content
 	LZ4  Codec = 2 // LZ4 blocks; the default of a writer
+	S2   Codec = 3 // S2 blocks: less work than LZ4, objects a little larger
+	Zstd Codec = 4 // Zstandard frames: the smallest objects, for the most work
 )
+
+// codecNames are the names by number. There is no codec 0.
+var codecNames = [...]string{None: "none", LZ4: "lz4", S2: "s2", Zstd: "zstd"}
+
+// Codecs lists the names that ParseCodec knows.
+func Codecs() []string { return slices.Clone(codecNames[None:]) }
 
 // ParseCodec reads what Codec.String prints. Other names give ErrVersion.
 func ParseCodec(s string) (Codec, error) {
-	for _, c := range []Codec{None, LZ4} {
-		if s == c.String() {
-			return c, nil
-		}
+	if i := slices.Index(codecNames[None:], s); i >= 0 {
+		return None + Codec(i), nil
 	}
 	return 0, fmt.Errorf("%w: codec %q", ErrVersion, s)
 }
 
+func (c Codec) known() bool { return None <= c && int(c) < len(codecNames) }
+
 func (c Codec) String() string {
-	switch c {
-	case None:
-		return "none"
-	case LZ4:
-		return "lz4"
+	if c.known() {
+		return codecNames[c]
 	}
 	return fmt.Sprintf("codec(%d)", uint8(c))
 }
@@ -42,24 +46,4 @@ func (c Codec) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 func (c *Codec) UnmarshalText(b []byte) (err error) {
 	*c, err = ParseCodec(string(b))
 	return err
-}
-
-// compressor holds the state of LZ4 compression between frames. Its output is
-// that of LZ4_compress_fast in the reference implementation.
-type compressor struct{ lz4 lz4.CompressorCCompat }
-
-// compress puts src, compressed, into dst and returns its length, or 0 if that
-// does not fit.
-func (c *compressor) compress(dst, src []byte) int {
-	n, err := c.lz4.CompressBlock(src, dst)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// decompress fills all of dst from src, and reports whether that came out even.
-func decompress(dst, src []byte) bool {
-	n, err := lz4.UncompressBlock(src, dst)
-	return err == nil && n == len(dst)
 }

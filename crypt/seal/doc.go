@@ -32,7 +32,7 @@
 //	wraps       1 to 8 wraps of the epoch key, each an object of kind, provider,
 //	            key, salt, nonce, box; salt and nonce are left out when empty
 //	suite       1
-//	codec       "none" or "lz4"
+//	codec       "none", "lz4", "s2" or "zstd"
 //	frame_size  F, plaintext bytes of a full data frame: a power of two from
 //	            1024 to 1048576
 //	salt        32 random bytes, fresh in each attempt to write an object
@@ -50,16 +50,22 @@
 //	0       8     number: 0 for facts, then 1, 2, 3, ... without a gap
 //	8       1     type: 0 facts, 1 data, 2 final
 //	9       1     final flag: 1 in the final frame, 0 in all others
-//	10      1     codec of this frame: 1 none, 2 lz4 (3 and 4 are kept for s2 and zstd)
+//	10      1     codec of this frame: 1 none, 2 lz4, 3 s2, 4 zstd
 //	11      1     zero
 //	12      4     plain length P
 //	16      4     cipher length C
 //	20      C     ciphertext
 //	20+C    32    tag
 //
-// Facts and final frames always have codec none. So has every data frame of an
-// object with codec none; with codec lz4 a data frame is one LZ4 block, or none
-// where that would not be smaller. For codec none C = P, for lz4 0 < C < P.
+// Facts and final frames always have codec none. A data frame has the codec of
+// the header, or none where that would not make it smaller. For codec none
+// C = P, for all others 0 < C < P, and what is compressed is P bytes as
+//
+//	lz4   one LZ4 block
+//	s2    one S2 block with its length in front (S2 is Snappy's block format
+//	      and its extension in github.com/klauspost/compress)
+//	zstd  Zstandard frames (RFC 8878) that need no dictionary, and windows of
+//	      at most 1 MiB
 //
 // The facts frame holds 0 to 65536 bytes, given by the writer. Data frame i
 // (from 1) holds plaintext bytes [(i-1)*F, i*F): all are full but the last,
@@ -103,5 +109,6 @@
 //
 // fixtures/seal/v1 holds objects of this version, each with what must come of
 // opening it: ok, corrupt, misplaced or version. Those named forged verify and
-// break a rule nevertheless. They never change.
+// break a rule nevertheless. They never change; but an object of outcome version
+// gets another outcome once the version is known.
 package seal

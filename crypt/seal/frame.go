@@ -69,7 +69,7 @@ func (f frameHead) lengthsFit(plain, cipher uint32, h *Header) bool {
 	case factsFrame:
 		return raw && plain <= maxFacts
 	case dataFrame:
-		packed := f.codec == LZ4 && h.Codec == LZ4 && 0 < cipher && cipher < plain
+		packed := f.codec != None && f.codec == h.Codec && 0 < cipher && cipher < plain
 		return (raw || packed) && 0 < plain && plain <= uint32(h.FrameSize)
 	case finalFrame:
 		return raw && plain == totalsSize

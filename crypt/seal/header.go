@@ -120,7 +120,7 @@ func (h *Header) check() error {
 		return fmt.Errorf("%d key wraps, where 1 to %d are allowed", len(h.Wraps), maxWraps)
 	case h.Suite != suiteOne:
 		return fmt.Errorf("suite %d", h.Suite)
-	case h.Codec != None && h.Codec != LZ4:
+	case !h.Codec.known():
 		return fmt.Errorf("unknown %v", h.Codec)
 	case h.FrameSize < minFrameSize || h.FrameSize > maxFrameSize || h.FrameSize&(h.FrameSize-1) != 0:
 		return fmt.Errorf("frame size %d is no power of two from %d to %d", h.FrameSize, minFrameSize, maxFrameSize)

@@ -38,7 +38,8 @@ func makeVectors(t testing.TB) []vector {
 
 		m.changed("version-2", "version byte 2", "version", 0, func(v *vector) { v.Sealed[7] = 2 }),
 		m.headed("version-suite-2", "suite of a newer version", "version", `"suite":1`, `"suite":2`),
-		m.headed("version-codec-zstd", "codec of a newer version", "version", `"codec":"lz4"`, `"codec":"zstd"`),
+		m.headed("version-codec-xz", "codec of a newer version", "version", `"codec":"lz4"`, `"codec":"xz"`),
+		m.headed("version-codec-zstd", "codec zstd, which once was of a newer version, with lz4 frames", "corrupt", `"codec":"lz4"`, `"codec":"zstd"`),
 
 		m.changed("misplaced-name", "asked for under another name", "misplaced", 0, func(v *vector) { v.Name += ".partial" }),
 		m.changed("misplaced-kind", "asked for as another kind", "misplaced", 0, func(v *vector) { v.Kind = "backup" }),
@@ -59,7 +60,7 @@ func makeVectors(t testing.TB) []vector {
 		m.reframed("corrupt-repeated", "the first data frame twice", testFrame, f[0], f[1], f[1], f[2], f[3], f[4], f[5]),
 		m.reframed("corrupt-swapped", "two data frames changed over", 0, f[0], f[2], f[1], f[3], f[4], f[5]),
 		m.reframed("corrupt-spliced", "the second data frame of ok-other-salt", testFrame, f[0], f[1], spare[2], f[3], f[4], f[5]),
-	}, m.forgedVectors())
+	}, m.forgedVectors(), m.packedVectors())
 }
 
 // forgedVectors verify: a reader must refuse them for what they are.
@@ -114,6 +115,53 @@ func (m *vectorMaker) forgedVectors() []vector {
 			return f
 		}),
 	}
+}
+
+// packedVectors hold what other programs packed, so that they do not depend on
+// the libraries that pack for us.
+func (m *vectorMaker) packedVectors() []vector {
+	s2, zstd := packedSquares(m, S2), packedSquares(m, Zstd)
+	return []vector{
+		m.packed("ok-s2", "an S2 block, and a raw frame", "ok", S2, S2, testFrame, s2),
+		m.packed("ok-zstd", "a Zstandard frame, and a raw frame", "ok", Zstd, Zstd, testFrame, zstd),
+		m.packed("forged-s2", "an S2 block that holds one byte more than it should", "corrupt", S2, S2, testFrame-1, s2),
+		m.packed("forged-zstd", "a Zstandard frame that holds one byte more than it should", "corrupt", Zstd, Zstd, testFrame-1, zstd),
+		m.packed("forged-zstd-called-s2", "a Zstandard frame as an S2 block", "corrupt", S2, S2, testFrame, zstd),
+		m.packed("forged-zstd-in-s2", "a Zstandard frame in an object of S2 blocks", "corrupt", S2, Zstd, testFrame, zstd),
+	}
+}
+
+// packed is an object of codec whose first data frame holds block, said to be
+// plain bytes packed by another codec; a raw one of 3 bytes follows a full one.
+func (m *vectorMaker) packed(name, about, expect string, codec, frame Codec, plain int, block []byte) vector {
+	m.Helper()
+	o := m.options
+	o.Codec, o.Rand = codec, bytes.NewReader(bytes.Repeat([]byte{0x51}, saltSize))
+	h, err := o.header()
+	if err != nil {
+		m.Fatal(err)
+	}
+	head, err := h.encode()
+	if err != nil {
+		m.Fatal(err)
+	}
+	frames := []forged{raw(0, factsFrame, m.facts), {head: frameHead{1, dataFrame, frame, plain, len(block)}, payload: block}}
+	if plain == testFrame {
+		frames = append(frames, raw(2, dataFrame, []byte("end")))
+	}
+	content := append(squares()[:plain], "end"...)
+	totals := Totals{Frames: uint64(len(frames) - 1), Plain: uint64(len(content)), Digest: crypt.DigestBytes(content)}
+	totals.Sealed = uint64(len(forgeBehind(m, m.key, h, head, frames...)) + TailSize)
+	frames = append(frames, raw(uint64(len(frames)), finalFrame, totals.encode()))
+
+	v := m.base
+	v.name, v.About, v.Expect, v.Released = name+".json", about, expect, 0
+	v.Plain = []filler{fill(content, len(content))}
+	v.Sealed = forgeBehind(m, m.key, h, head, frames...)
+	if expect == "ok" {
+		v.Released = len(content)
+	}
+	return v
 }
 
 // vectorMaker holds what vectors are made of.

@@ -176,7 +176,7 @@ func (r *Reader) start() {
 		return
 	}
 	r.last = s.head.kind == finalFrame
-	r.ring.start(func(s *slot) { s.err = r.suite.open(s.plain, s.sealed, s.head) })
+	r.ring.start(func(s *slot) { s.err = r.suite.open(s.plain, s.sealed, s.head, s.use(s.head.codec)) })
 }
 
 // readData reads a data frame or the final frame and finds memory for its
@@ -214,7 +214,7 @@ func (r *Reader) readFacts() error {
 		return corrupt("no facts")
 	}
 	r.facts = make([]byte, s.head.plain)
-	return r.suite.open(r.facts, s.sealed, s.head)
+	return r.suite.open(r.facts, s.sealed, s.head, nil)
 }
 
 // readFrame reads the frame that follows, whatever its type, and checks what

@@ -12,13 +12,21 @@ type ring struct {
 
 // A slot holds one frame in the works, and its buffers for the next one.
 type slot struct {
-	head       frameHead
-	plain      []byte // the frame's plaintext: in own, or memory of the caller's
-	sealed     []byte // the whole frame as stored
-	err        error
-	own        []byte
-	compressor *compressor // made when first used
-	done       chan struct{}
+	head   frameHead
+	plain  []byte // the frame's plaintext: in own, or memory of the caller's
+	sealed []byte // the whole frame as stored
+	err    error
+	own    []byte
+	coder  coder // made when first used
+	done   chan struct{}
+}
+
+// use is the slot's coder of an object's codec; for None there is none.
+func (s *slot) use(codec Codec) coder {
+	if s.coder == nil && codec != None {
+		s.coder = codec.coder()
+	}
+	return s.coder
 }
 
 func (r *ring) full() bool { return r.busy == r.limit }

@@ -15,6 +15,8 @@ import (
 // testFrame is the frame size of most tests: the smallest.
 const testFrame = minFrameSize
 
+var allCodecs = []Codec{None, LZ4, S2, Zstd}
+
 var testFacts = []byte("facts of the object")
 
 // testRand is a deterministic source of what looks random.
@@ -113,7 +115,7 @@ var waysToRead = map[string]func(r *Reader, size int) ([]byte, error){
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, codec := range []Codec{None, LZ4} {
+	for _, codec := range allCodecs {
 		for _, n := range []int{0, 1, 2, testFrame - 1, testFrame, testFrame + 1, 3*testFrame - 1, 3 * testFrame, 40*testFrame + 17} {
 			for name, plain := range map[string][]byte{"text": text(n), "noise": noise(n)} {
 				o := testOptions(codec, testFrame)
@@ -138,11 +140,17 @@ func TestRoundTrip(t *testing.T) {
 // TestWriteInAnyPieces holds that an object does not depend on how it was
 // written, nor on the number of workers.
 func TestWriteInAnyPieces(t *testing.T) {
+	for _, codec := range allCodecs {
+		t.Run(codec.String(), func(t *testing.T) { testPieces(t, codec) })
+	}
+}
+
+func testPieces(t *testing.T, codec Codec) {
 	plain := append(text(20*testFrame), noise(20*testFrame+17)...)
-	want := mustSeal(t, plain, testOptions(LZ4, testFrame))
+	want := mustSeal(t, plain, testOptions(codec, testFrame))
 	for _, workers := range []int{1, 2, 3, 16} {
 		for _, piece := range []int{1, 100, testFrame - 1, testFrame, testFrame + 1, 3*testFrame + 5, 30 * testFrame, len(plain)} {
-			o := testOptions(LZ4, testFrame)
+			o := testOptions(codec, testFrame)
 			o.Workers = workers
 			var b bytes.Buffer
 			w, err := NewWriter(&b, testKey(t, 7), testFacts, o)
@@ -236,7 +244,7 @@ func TestOptionsRefused(t *testing.T) {
 		"nine wraps":            func(o *Options) { o.Wraps = []crypt.Wrap{8: wraps[0]} },
 		"malformed wrap":        func(o *Options) { o.Wraps = []crypt.Wrap{{}} },
 		"header too large":      func(o *Options) { o.Wraps = []crypt.Wrap{big, big, big, big} },
-		"unknown codec":         func(o *Options) { o.Codec = 3 },
+		"unknown codec":         func(o *Options) { o.Codec = 5 },
 		"frame size too small":  func(o *Options) { o.FrameSize = 512 },
 		"frame size too large":  func(o *Options) { o.FrameSize = 2 << 20 },
 		"frame size not 2^n":    func(o *Options) { o.FrameSize = 3 << 10 },

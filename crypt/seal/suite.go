@@ -55,9 +55,10 @@ func (s *suite) verify(p []byte) bool {
 	return hmac.Equal(s.tag(body), tag)
 }
 
-// open verifies the frame p, whose head is f, and fills dst, f.plain bytes.
-// The ciphertext in p may be overwritten.
-func (s *suite) open(dst, p []byte, f frameHead) error {
+// open verifies the frame p, whose head is f, and fills dst, f.plain bytes,
+// by c unless the frame's codec is none. The ciphertext in p may be
+// overwritten.
+func (s *suite) open(dst, p []byte, f frameHead, c coder) error {
 	if !s.verify(p) {
 		return corrupt("frame %d does not verify", f.number)
 	}
@@ -67,7 +68,7 @@ func (s *suite) open(dst, p []byte, f frameHead) error {
 		return nil
 	}
 	s.crypt(ciphertext, ciphertext, f.number)
-	if !decompress(dst, ciphertext) {
+	if !c.unpack(dst, ciphertext) {
 		return corrupt("frame %d does not decompress", f.number)
 	}
 	return nil

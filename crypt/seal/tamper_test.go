@@ -46,34 +46,36 @@ func mustRefuse(t testing.TB, what string, sealed, plain []byte, o Options) {
 }
 
 // small is an object with packed and raw frames that can be tried at every byte.
-func small(t testing.TB) (sealed, plain []byte, o Options) {
+func small(t testing.TB, codec Codec) (sealed, plain []byte, o Options) {
 	t.Helper()
-	o = testOptions(LZ4, testFrame)
+	o = testOptions(codec, testFrame)
 	plain = append(bytes.Repeat([]byte{1}, testFrame), bytes.Repeat([]byte{2}, testFrame)...)
 	plain = append(plain, noise(5)...)
 	return mustSeal(t, plain, o), plain, o
 }
 
 func TestEveryChangedByteIsRefused(t *testing.T) {
-	sealed, plain, o := small(t)
-	for i := range sealed {
-		for _, flip := range []byte{0x01, 0x20, 0x80, 0xff} {
-			p := bytes.Clone(sealed)
-			p[i] ^= flip
-			mustRefuse(t, fmt.Sprintf("byte %d xor %#x", i, flip), p, plain, o)
+	for _, codec := range allCodecs {
+		sealed, plain, o := small(t, codec)
+		for i := range sealed {
+			for _, flip := range []byte{0x01, 0x20, 0x80, 0xff} {
+				p := bytes.Clone(sealed)
+				p[i] ^= flip
+				mustRefuse(t, fmt.Sprintf("%v, byte %d xor %#x", codec, i, flip), p, plain, o)
+			}
 		}
 	}
 }
 
 func TestEveryTruncationIsRefused(t *testing.T) {
-	sealed, plain, o := small(t)
+	sealed, plain, o := small(t, LZ4)
 	for n := range sealed {
 		mustRefuse(t, fmt.Sprintf("%d bytes of %d", n, len(sealed)), sealed[:n], plain, o)
 	}
 }
 
 func TestEveryInsertedOrLostByteIsRefused(t *testing.T) {
-	sealed, plain, o := small(t)
+	sealed, plain, o := small(t, LZ4)
 	for i := range len(sealed) + 1 {
 		mustRefuse(t, fmt.Sprintf("zero byte before byte %d", i), slices.Insert(bytes.Clone(sealed), i, 0), plain, o)
 	}

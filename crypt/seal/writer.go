@@ -141,19 +141,18 @@ func (w *Writer) free() *slot {
 
 // seal compresses a slot's plaintext, if that helps, and makes its frame.
 func (w *Writer) seal(s *slot) {
-	p := room(s.sealed, frameOverhead+len(s.plain))
+	size := len(s.plain)
 	payload := s.plain
-	if w.codec == LZ4 && len(s.plain) > 1 {
-		if s.compressor == nil {
-			s.compressor = new(compressor)
-		}
-		packed := p[frameHeadSize : frameHeadSize+len(s.plain)-1]
-		if n := s.compressor.compress(packed, s.plain); n > 0 {
-			s.head.codec, s.head.cipher = LZ4, n
+	s.sealed = room(s.sealed, frameOverhead+size)
+	if c := s.use(w.codec); c != nil {
+		s.sealed = room(s.sealed, max(frameHeadSize+c.bound(size), frameOverhead+size))
+		packed := s.sealed[frameHeadSize:]
+		if n := c.pack(packed, s.plain); n < size {
+			s.head.codec, s.head.cipher = w.codec, n
 			payload = packed[:n]
 		}
 	}
-	s.sealed = w.suite.seal(p, s.head, payload)
+	s.sealed = w.suite.seal(s.sealed, s.head, payload)
 }
 
 // finish writes out the oldest frame in the works.

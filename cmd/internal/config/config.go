@@ -60,7 +60,7 @@ type Config struct {
 		RequireEncryptedRestore bool
 	}
 	Archive struct {
-		Codec   string // lz4 or none
+		Codec   string // a name that seal.ParseCodec knows
 		Workers int    // 0: one for every core
 	}
 	Push struct {
