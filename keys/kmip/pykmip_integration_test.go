@@ -3,7 +3,6 @@
 package kmip
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/ovh/kmip-go"
 	"github.com/ovh/kmip-go/payloads"
 
-	"walarchive/crypt"
 	"walarchive/keys"
 	"walarchive/keys/keystest"
 	"walarchive/keys/keystest/kmiptest"
@@ -22,33 +20,6 @@ import (
 func as(t *testing.T, s *servers.PyKMIP, user string) Options {
 	t.Helper()
 	return options(s.CA, s.CA.Client(t, user), s.Port)
-}
-
-// do makes requests of a session of their own.
-func do(t *testing.T, p *KMIP, work func(*session) error) {
-	t.Helper()
-	err := p.with(t.Context(), p.servers[0], func(_ context.Context, s *session) error { return work(s) })
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// put registers a key of any length, as pg_tde does: it stays Pre-Active.
-func put(t *testing.T, p *KMIP, name string, material []byte) (id string) {
-	t.Helper()
-	r := registerRequest(name, crypt.Key{})
-	block := &r.Object.(*kmip.SymmetricKey).KeyBlock
-	block.KeyValue.Plain.KeyMaterial.Bytes = &material
-	block.CryptographicLength = int32(8 * len(material))
-	r.TemplateAttribute.Attribute[1] = attribute(kmip.AttributeNameCryptographicLength, block.CryptographicLength)
-	do(t, p, func(s *session) error {
-		answer, err := ask[*payloads.RegisterResponsePayload](s, r)
-		if err == nil {
-			id = answer.UniqueIdentifier
-		}
-		return err
-	})
-	return id
 }
 
 func TestPyKMIP(t *testing.T) {

@@ -3,8 +3,6 @@
 package servers
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -57,20 +55,4 @@ func StartPyKMIP(t testing.TB) *PyKMIP {
 }
 
 // ready reports whether the server takes connections.
-func (s *PyKMIP) ready() error {
-	ca, err := os.ReadFile(s.CA.File)
-	if err != nil {
-		return err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	cert, err := tls.LoadX509KeyPair(s.client.Cert, s.client.Key)
-	if err != nil {
-		return err
-	}
-	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", s.Port), &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}})
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
+func (s *PyKMIP) ready() error { return shakeHands(s.CA, s.client, s.Port) }

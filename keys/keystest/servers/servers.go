@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration || cosmian
 
 // Package servers starts real key services for the integration tests of
 // drivers, each on a port of its own of 127.0.0.1 and with a directory of its
