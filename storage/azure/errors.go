@@ -132,7 +132,7 @@ func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	if hint := b.permissionHint(a); hint != "" {
 		return hint, storage.ErrPermission
 	}
-	return "", storage.ErrUnavailable
+	return a.TroubleHint(), storage.ErrUnavailable
 }
 
 // maxSkew is by how much the service lets clocks differ.

@@ -136,7 +136,7 @@ func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	if a.Status < 400 || a.Status < 500 && a.Code == "" && a.Status != http.StatusTooManyRequests {
 		return remote.PortalHint, storage.ErrUnavailable
 	}
-	return "", storage.ErrUnavailable
+	return a.TroubleHint(), storage.ErrUnavailable
 }
 
 // maxSkew is how far a clock may be off for Google to take its signatures.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -44,6 +45,18 @@ func (a *Answer) Origin() string {
 		text += ", request " + a.Request
 	}
 	return text
+}
+
+// TroubleHint is the hint of a refusal that says only that the store cannot
+// serve now; it is empty for others.
+func (a *Answer) TroubleHint() string {
+	switch {
+	case a.Status == http.StatusTooManyRequests:
+		return "the store asks for fewer requests at a time"
+	case a.Status >= http.StatusInternalServerError:
+		return "the store is overloaded or in trouble, or a balancer has no server for it: its status page or log says more"
+	}
+	return ""
 }
 
 // Printable is text of the store's as it may stand in a line of a log, cut to

@@ -39,6 +39,17 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestTroubleHint(t *testing.T) {
+	for status, want := range map[int]string{
+		418: "", 429: "fewer requests", 500: "overloaded or in trouble", 503: "overloaded or in trouble",
+	} {
+		got := (&Answer{Status: status}).TroubleHint()
+		if !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("status %d: got %q, want %q", status, got, want)
+		}
+	}
+}
+
 func TestPrintable(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", ""},

@@ -138,7 +138,7 @@ func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	if hint := b.permissionHint(a); hint != "" {
 		return hint, storage.ErrPermission
 	}
-	return "", storage.ErrUnavailable
+	return a.TroubleHint(), storage.ErrUnavailable
 }
 
 func (b *Bucket) regionHint(a *answer) string {
