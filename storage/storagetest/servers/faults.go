@@ -6,29 +6,25 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 
 	"walarchive/storage"
 )
 
-// faults are ways in which a network fails, as toxics of toxiproxy; an empty
-// one is a proxy that takes no connections.
-var faults = []struct{ name, toxic string }{
-	{"refused", ""},
-	{"reset", `{"type": "reset_peer", "attributes": {"timeout": 0}}`},
-	{"mute", `{"type": "timeout", "attributes": {"timeout": 0}}`},
-	{"deaf", `{"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}}`},
-	{"closed in the answer's middle", `{"type": "limit_data", "attributes": {"bytes": 300}}`},
-	{"closed in the request's middle", `{"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 200}}`},
-	{"a trickle down", `{"type": "bandwidth", "attributes": {"rate": 1}}`},
+// faults are ways in which a network fails.
+var faults = []struct {
+	name  string
+	toxic Toxic
+}{
+	{"refused", Refused},
+	{"reset", Reset},
+	{"mute", Mute},
+	{"deaf", Deaf},
+	{"closed in the answer's middle", CutAnswers(300)},
+	{"closed in the request's middle", CutRequests(200)},
+	{"a trickle down", Slow(1)},
 }
 
 // TestFaults holds a backend, in the decorators that give it time limits and
@@ -37,7 +33,7 @@ var faults = []struct{ name, toxic string }{
 // halves, and all is well when the network is. addr is the server's address;
 // open gives the same new bucket on each call, through a proxy's address.
 func TestFaults(t *testing.T, addr string, open func(t *testing.T, addr string) storage.Bucket) {
-	p := startProxy(t, addr)
+	p := StartProxy(t, addr)
 	b := guarded(open(t, p.Listen))
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	if err := b.Put(t.Context(), "there", bytes.NewReader(content)); err != nil {
@@ -46,7 +42,7 @@ func TestFaults(t *testing.T, addr string, open func(t *testing.T, addr string) 
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			name := "new-" + string(rune('a'+i))
-			heal := p.hurt(t, f.toxic)
+			heal := p.Hurt(t, f.toxic)
 			// What hinders only answers may let a Put succeed, or end in ErrExist
 			// when the first answer was lost.
 			err := within(t, "put", func(ctx context.Context) error { return b.Put(ctx, name, bytes.NewReader(content)) })
@@ -67,7 +63,7 @@ func TestFaults(t *testing.T, addr string, open func(t *testing.T, addr string) 
 		})
 	}
 	t.Run("well again before the last try", func(t *testing.T) {
-		heal := p.hurt(t, "")
+		heal := p.Hurt(t, Refused)
 		time.AfterFunc(300*time.Millisecond, heal)
 		if err := wantContent(t.Context(), t, b, "there", content); err != nil {
 			t.Error(err)
@@ -105,38 +101,4 @@ func wantContent(ctx context.Context, t *testing.T, b storage.Bucket, name strin
 		t.Errorf("get %s: %d bytes that are not those stored", name, len(got))
 	}
 	return err
-}
-
-// proxy stands between a client and a server.
-type proxy struct{ *toxiproxy.Proxy }
-
-func startProxy(t *testing.T, upstream string) proxy {
-	t.Helper()
-	quiet := zerolog.New(io.Discard)
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), quiet)
-	p := toxiproxy.NewProxy(server, "proxy", "127.0.0.1:0", upstream)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Stop)
-	return proxy{p}
-}
-
-// hurt has the network fail for all connections, old and new, until heal.
-func (p proxy) hurt(t *testing.T, toxic string) (heal func()) {
-	t.Helper()
-	if toxic == "" {
-		p.Stop()
-	} else if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		// Toxics are taken from no living connection: one of it can stay broken
-		// for a moment, or hold up the removal.
-		p.Stop()
-		p.Toxics.ResetToxics(context.WithoutCancel(t.Context()))
-		if err := p.Start(); err != nil {
-			t.Error(err)
-		}
-	}
 }
