@@ -14,11 +14,12 @@ import (
 
 // Config is what a test sets of walarchive.toml.
 type Config struct {
-	Store     teststores.Store
-	Keyring   string // file
-	Principal string
-	Spool     string // directory
-	RetryFor  string // restore.retry_for
+	Store       teststores.Store
+	Keyring     string // file
+	Principal   string
+	Spool       string // directory
+	PushTimeout string // push.timeout
+	RetryFor    string // restore.retry_for
 }
 
 // Settings of a store stand at the top, before any section.
@@ -34,6 +35,9 @@ principal = "{{.Principal}}"
 [keys.providers.local]
 type = "file"
 path = "{{.Keyring}}"
+
+[push]
+timeout = "{{.PushTimeout}}"
 
 [restore]
 retry_for = "{{.RetryFor}}"
@@ -63,11 +67,12 @@ func NewArchiveIn(t testing.TB, tools Tools, store teststores.Store) *Archive {
 	t.Helper()
 	a := &Archive{Tools: tools, t: t}
 	return a.With(Config{
-		Store:     readable(t, store),
-		Keyring:   filepath.Join(Scratch(t), "keyring"),
-		Principal: "wal-2026",
-		Spool:     ownDir(t, "spool"),
-		RetryFor:  "15m",
+		Store:       readable(t, store),
+		Keyring:     filepath.Join(Scratch(t), "keyring"),
+		Principal:   "wal-2026",
+		Spool:       ownDir(t, "spool"),
+		PushTimeout: "1m",
+		RetryFor:    "15m",
 	})
 }
 
@@ -111,11 +116,22 @@ func (a *Archive) With(c Config) *Archive {
 	return &b
 }
 
-// Impatient is the same archive with restore.retry_for at two seconds.
+// Impatient is the same archive with restore.retry_for at two seconds,
+// push.timeout at three, and one for the store to answer.
 func (a *Archive) Impatient() *Archive {
 	a.t.Helper()
 	c := a.Config
-	c.RetryFor = "2s"
+	c.PushTimeout, c.RetryFor = "3s", "2s"
+	c.Store = c.Store.With("storage.connect_timeout", "1s")
+	return a.With(c)
+}
+
+// At is the same archive on a host that reaches the store's server at another
+// address, that of base, a URL.
+func (a *Archive) At(base string) *Archive {
+	a.t.Helper()
+	c := a.Config
+	c.Store, c.Spool = c.Store.At(a.t, base), ownDir(a.t, "spool")
 	return a.With(c)
 }
 
@@ -145,10 +161,13 @@ func (a *Archive) MustDo(args ...string) string {
 
 // Get runs walrestore get for a server's data directory: by absolute path,
 // without a shell, from another directory, as Patroni and pg_rewind do.
-func (a *Archive) Get(s *Server, name string) Result {
+func (a *Archive) Get(s *Server, name string) Result { a.t.Helper(); return a.BeginGet(s, name)() }
+
+// BeginGet is Get that does not wait; the function it returns does.
+func (a *Archive) BeginGet(s *Server, name string) (wait func() Result) {
 	a.t.Helper()
 	call := a.call(a.Walrestore, "get", name, s.Segment(name))
-	return Run(a.t, "/", call[0], call[1:]...)
+	return Begin(a.t, "/", call[0], call[1:]...)
 }
 
 // PushCommand is the archive_command.

@@ -15,6 +15,13 @@ func (s *Server) Fill() {
 	MustRun(s.t, "/", s.Program("pgbench"), "-i", "-q", "-s", "1", "-I", "dtGp", s.Conninfo())
 }
 
+// Noise writes n KiB of WAL that no compression makes smaller.
+func (s *Server) Noise(n int) {
+	s.t.Helper()
+	s.Query(fmt.Sprintf(`SELECT pg_logical_emit_message(false, '', string_agg(uuid_send(gen_random_uuid()), ''))
+		FROM generate_series(1, %d)`, n<<10/16))
+}
+
 // StartLoad runs pgbench's TPC-B transactions from two clients at a rate
 // (per second) that leaves the machine room for others.
 func (s *Server) StartLoad(rate int) *Load {

@@ -26,6 +26,7 @@ const patience = 60 * time.Second
 type Result struct {
 	Code   int            // exit code, -1 when a signal ended it
 	Signal syscall.Signal // 0 when none did
+	Took   time.Duration
 	Stdout string
 	Stderr string
 }
@@ -136,6 +137,7 @@ func MustRun(t testing.TB, dir, program string, args ...string) string {
 // process is a started program in a process group of its own.
 type process struct {
 	cmd   *exec.Cmd
+	took  time.Duration // set when it has ended
 	ended chan struct{}
 }
 
@@ -146,9 +148,11 @@ func begin(t testing.TB, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	p := &process{cmd: cmd, ended: make(chan struct{})}
+	begin := time.Now()
 	go func() {
 		defer close(p.ended)
 		_ = cmd.Wait() // the ProcessState tells all
+		p.took = time.Since(begin)
 	}()
 	return p
 }
@@ -173,7 +177,7 @@ func (p *process) running() bool {
 
 // result is valid once the process has ended.
 func (p *process) result() Result {
-	r := Result{Code: p.cmd.ProcessState.ExitCode()}
+	r := Result{Code: p.cmd.ProcessState.ExitCode(), Took: p.took}
 	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		r.Signal = ws.Signal()
 	}

@@ -16,10 +16,12 @@ func TestStores(t *testing.T) {
 	t.Parallel()
 	p := pgtest.Newest(t)
 	onEveryStore(t, map[string]func(*testing.T, *pgtest.Archive){
-		"recovery":           func(t *testing.T, a *pgtest.Archive) { recovery(t, p, a, smallSegments) },
-		"failover":           func(t *testing.T, a *pgtest.Archive) { failover(t, p, a) },
-		"standby by archive": standbyByArchive,
-		"ends":               ends,
+		"recovery":              func(t *testing.T, a *pgtest.Archive) { recovery(t, p, a, smallSegments) },
+		"failover":              func(t *testing.T, a *pgtest.Archive) { failover(t, p, a) },
+		"standby by archive":    standbyByArchive,
+		"ends":                  ends,
+		"trouble":               inTrouble,
+		"promotion, store mute": promotedWithout,
 	})
 }
 

@@ -73,12 +73,17 @@ func (s Store) Variables() map[string]string {
 // Address is the host and port of the store's server.
 func (s Store) Address(t testing.TB) string { t.Helper(); return s.url(t).Host }
 
+// With is the same store with another setting.
+func (s Store) With(key string, value any) Store {
+	s.Settings = maps.Clone(s.Settings)
+	s.Settings[key] = value
+	return s
+}
+
 // At is the same store at another address: that of base, a URL.
 func (s Store) At(t testing.TB, base string) Store {
 	t.Helper()
-	s.Settings = maps.Clone(s.Settings)
-	s.Settings[s.endpoint] = s.moved(t, base)
-	return s
+	return s.With(s.endpoint, s.moved(t, base))
 }
 
 // Elsewhere is At as an argument of --set.
