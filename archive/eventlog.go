@@ -11,11 +11,12 @@ import (
 
 // EventLog is the event log as it was read.
 type EventLog struct {
-	Entries  int        // read
-	Events   []KeyEvent // of the open incarnation, by their places, those of one place as they were written
-	Problems []Problem  // damaged, missing, replaced and rolled-back entries
+	Entries  int                // read
+	Events   []KeyEvent         // of the open incarnation, by their places, those of one place as they were written
+	Closed   map[int][]KeyEvent // of the incarnations before it
+	Problems []Problem          // damaged, missing, replaced and rolled-back entries
 
-	first int              // the oldest entry that counts: 1, or the newest that rebuilt the log
+	first int              // the oldest entry that counts: 1, or where the log was rebuilt last
 	tips  map[int]ChainTip // of the entries that could be read
 	last  int              // the newest entry that is there
 }
@@ -82,7 +83,9 @@ func (a *Archive) readEventLog(ctx context.Context) (*EventLog, error) {
 	open := incs[len(incs)-1].Number
 	var entries []*eventEntry
 	for _, n := range slices.Backward(numbers) {
-		l.last = max(l.last, n)
+		if l.last = max(l.last, n); n < l.first {
+			break
+		}
 		e, tip, err := a.readEvent(ctx, n)
 		switch {
 		case errors.Is(err, ErrDamaged), errors.Is(err, ErrRolledBack), notStored(err, eventObject(n)):
@@ -94,20 +97,28 @@ func (a *Archive) readEventLog(ctx context.Context) (*EventLog, error) {
 		l.tips[n] = tip
 		l.Entries++
 		entries = append(entries, e)
-		if e.Rebuilt {
-			l.first = n
-			break
+		if l.first == 1 && e.Rebuilt > 0 {
+			l.first = e.Rebuilt
 		}
 	}
 	slices.Reverse(entries)
 	l.checkRow(entries)
-	for _, e := range entries {
-		if e.Incarnation == open {
-			l.Events = append(l.Events, e.Events...)
-		}
-	}
-	l.Events = inOrder(l.Events)
+	l.sort(entries, open)
 	return l, nil
+}
+
+// sort shares the events out to their incarnations.
+func (l *EventLog) sort(entries []*eventEntry, open int) {
+	all := map[int][]KeyEvent{}
+	for _, e := range entries {
+		all[e.Incarnation] = append(all[e.Incarnation], e.Events...)
+	}
+	for inc := range all {
+		all[inc] = inOrder(all[inc])
+	}
+	l.Events = all[open]
+	delete(all, open)
+	l.Closed = all
 }
 
 func (l *EventLog) problem(object, detail string) {

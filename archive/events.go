@@ -22,8 +22,8 @@ import (
 // before it, and the facts of each segment that a server with pg_tde archives
 // name the newest entry that its host knows: so an entry that is missing, that
 // takes another's place or that was rolled back shows, though the log is
-// nothing that push and get depend on. An entry that rebuilds the log takes the
-// place of all before it; see RebuildHistory.
+// nothing that push and get depend on. Entries that rebuild the log take the place
+// of all before them; see RebuildHistory.
 
 // KeyEvent is one thing that the event log knows: a record of pg_tde's, or what
 // a node's key directory said.
@@ -62,8 +62,8 @@ func sameJSON(a, b any) bool {
 type eventEntry struct {
 	Version     int          `json:"v"`
 	Number      int          `json:"n"`
-	Prev        crypt.Digest `json:"prev"` // of the content before; zeros: of none, or that did not authenticate
-	Rebuilt     bool         `json:"rebuilt,omitempty"`
+	Prev        crypt.Digest `json:"prev"`              // of the content before; zeros: of none, or that did not authenticate
+	Rebuilt     int          `json:"rebuilt,omitempty"` // the log begins at this entry: this is the last that rebuilt it
 	Incarnation int          `json:"incarnation"`
 	Events      []KeyEvent   `json:"events"`
 }
