@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 
 	"walarchive/cmd/internal/teststores"
 )
@@ -150,6 +151,13 @@ func (a *Archive) Begin(args ...string) (wait func() Result) {
 	a.t.Helper()
 	call := a.call(a.Walarchive, args...)
 	return Begin(a.t, "/", call[0], call[1:]...)
+}
+
+// Kill is Do that ends with SIGKILL unless it has ended by itself before.
+func (a *Archive) Kill(after time.Duration, args ...string) Result {
+	a.t.Helper()
+	call := a.call(a.Walarchive, args...)
+	return Kill(a.t, after, "/", call[0], call[1:]...)
 }
 
 // MustDo is Do for a command that has to succeed; it returns its output.

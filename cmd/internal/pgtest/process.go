@@ -124,6 +124,17 @@ func Begin(t testing.TB, dir, program string, args ...string) (wait func() Resul
 	}
 }
 
+// Kill is Run that ends with SIGKILL unless it has ended by itself before.
+func Kill(t testing.TB, after time.Duration, dir, program string, args ...string) Result {
+	t.Helper()
+	p := begin(t, command(t, dir, program, args...))
+	if !p.endsWithin(after) {
+		p.kill()
+		<-p.ended
+	}
+	return p.result()
+}
+
 // MustRun is Run for a program that has to succeed; it returns its output.
 func MustRun(t testing.TB, dir, program string, args ...string) string {
 	t.Helper()

@@ -21,6 +21,8 @@ func TestStores(t *testing.T) {
 		"standby by archive":    standbyByArchive,
 		"ends":                  ends,
 		"trouble":               inTrouble,
+		"killed pushes":         killedPushes,
+		"two primaries":         twoPrimaries,
 		"promotion, store mute": promotedWithout,
 	})
 }
