@@ -25,7 +25,11 @@ type Options struct {
 	Workers int          // sealing and opening in parallel; 0 is one per processor
 	Whole   int64        // up to this size, in bytes, a segment is read into memory, else twice; 0 is 64 MiB
 	Anchor  *keys.Anchor // which archive it must be, when known
-	Log     *slog.Logger // nil discards
+	// TrustUnanchored believes, without an Anchor, what only an escrow identity
+	// opens: anybody who can write to the bucket could have invented it.
+	TrustUnanchored bool
+	Wraps           []keys.EpochWraps // of epoch keys, beside those in the key chain
+	Log             *slog.Logger      // nil discards
 
 	// TDE fetches pg_tde's own principal keys; nil has none of them.
 	TDE tde.Fetch
@@ -44,6 +48,10 @@ type Options struct {
 	Rand io.Reader        // nil is crypto/rand
 	Now  func() time.Time // nil is time.Now
 	Host string           // this host's name, a note in what is written
+}
+
+func (o Options) trust() keys.Trust {
+	return keys.Trust{Anchor: o.Anchor, Unanchored: o.TrustUnanchored, Wraps: o.Wraps}
 }
 
 func (o Options) withDefaults() Options {
@@ -93,7 +101,10 @@ func Open(ctx context.Context, b storage.Bucket, ring *keys.Ring, o Options) (*A
 	if len(entries) == 0 {
 		return nil, a.noArchive(ctx)
 	}
-	chain, err := keys.ReadChain(ctx, ring, entries, o.Anchor)
+	chain, err := keys.ReadChain(ctx, ring, entries, a.trust())
+	if errors.Is(err, keys.ErrUnanchored) {
+		err = advise(err, "set keys.anchor to what init printed or the export says; --trust-unanchored believes whatever lies in the bucket")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}

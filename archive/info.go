@@ -11,6 +11,7 @@ import (
 
 	"walarchive/archive/wal"
 	"walarchive/keys"
+	"walarchive/keys/escrow"
 )
 
 // Info describes an archive: what a person asks first.
@@ -59,9 +60,10 @@ type Newest struct {
 
 // EpochInfo describes an epoch.
 type EpochInfo struct {
-	Number     int        `json:"number"`
-	ID         string     `json:"id"`
-	Principals []keys.Ref `json:"principals"` // that can unwrap it
+	Number     int                `json:"number"`
+	ID         string             `json:"id"`
+	Principals []keys.Ref         `json:"principals"`       // that can unwrap it
+	Escrow     []escrow.Recipient `json:"escrow,omitempty"` // whose identities can, too
 }
 
 // Info lists the archive and reads the facts of the newest segments. accepted
@@ -101,7 +103,7 @@ func (a *Archive) Info(ctx context.Context, accepted []SegmentRange) (*Info, err
 func (a *Archive) epochInfo() []EpochInfo {
 	var es []EpochInfo
 	for _, e := range a.Epochs() {
-		i := EpochInfo{Number: e.Number, ID: e.ID().String()}
+		i := EpochInfo{Number: e.Number, ID: e.ID().String(), Escrow: e.Recipients()}
 		for _, w := range e.Wraps() {
 			i.Principals = append(i.Principals, keys.Ref{Provider: w.Provider, Key: w.Key})
 		}

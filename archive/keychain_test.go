@@ -9,11 +9,18 @@ import (
 	"sync"
 	"testing"
 
+	"filippo.io/age"
+
 	"walarchive/archive"
+	"walarchive/archive/wal"
 	"walarchive/crypt/seal"
 	"walarchive/keys"
+	"walarchive/keys/escrow"
 	"walarchive/storage/storagetest"
 )
+
+// recipient is one whose identity nobody has.
+const recipient = escrow.Recipient("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")
 
 // changes are what can be done to a key chain, from generation g1 on.
 var changes = map[string]func(t *testing.T, a *archive.Archive) error{
@@ -22,6 +29,19 @@ var changes = map[string]func(t *testing.T, a *archive.Archive) error{
 	},
 	"rewrap": func(t *testing.T, a *archive.Archive) error {
 		return a.Rewrap(t.Context(), generation("g1"), generation("g2"))
+	},
+	"put into escrow": func(t *testing.T, a *archive.Archive) error {
+		return a.AddEscrow(t.Context(), recipient)
+	},
+	"end an escrow": func(t *testing.T, a *archive.Archive) error {
+		err := a.AddEscrow(t.Context(), recipient)
+		if err == nil {
+			err = a.RemoveEscrow(t.Context(), recipient)
+		}
+		return err
+	},
+	"recover": func(t *testing.T, a *archive.Archive) error {
+		return a.Recover(t.Context(), generation("g2"))
 	},
 	"rotate, retire": func(t *testing.T, a *archive.Archive) error {
 		err := a.RotatePrincipal(t.Context(), generation("g2"))
@@ -84,7 +104,7 @@ func breaksOff(t *testing.T, change func(*testing.T, *archive.Archive) error, at
 		t.Fatalf("broken off at call %d, done again: %v", at, err)
 	}
 	wantContent(t, a, h.dir, filepath.Base(path), h.Segment(3))
-	if n := len(a.Chain()); n > 3 {
+	if n := len(a.Chain()); n > 5 {
 		t.Errorf("broken off at call %d: %d entries in the end", at, n)
 	}
 	return n < at
@@ -212,4 +232,79 @@ func headerKeys(t *testing.T, object []byte) string {
 		refs = append(refs, w.Provider+"/"+w.Key)
 	}
 	return strings.Join(refs, " ")
+}
+
+// With nothing but the bucket, the anchor and the identity, what was archived
+// comes back; what a stranger put in its place does not.
+func TestEscrowIdentityAndAnchorOpenTheArchive(t *testing.T) {
+	h, b := newHost(t, small), storagetest.NewMemory()
+	identity := newIdentity(t)
+	ring := keys.NewRing(generations(t, "g1", "g2"))
+	a, err := archive.Init(t.Context(), b, ring, generation("g1"), h.dir, false, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{h.full()}
+	mustPush(t, a, h.dir, paths[0])
+	if err := a.AddEscrow(t.Context(), identity.Recipient()); err != nil {
+		t.Fatal(err)
+	}
+	rotate(t, a, "g2")
+	paths = append(paths, h.full())
+	object := mustPush(t, a, h.dir, paths[1]).Object
+	if got := headerKeys(t, sealed(t, b, object)); got != "g2/wal escrow/"+string(identity.Recipient()) {
+		t.Errorf("the header names %s", got)
+	}
+	anchor := a.Anchor()
+	safe := keys.NewRing(nil).WithIdentities([]escrow.Identity{identity})
+	opened, err := archive.Open(t.Context(), b, safe, archive.Options{Anchor: &anchor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range paths {
+		wantContent(t, opened, h.dir, filepath.Base(path), h.Segment(wal.SegmentNo(3+i)))
+	}
+	_, err = archive.Open(t.Context(), b, safe, archive.Options{})
+	wantRefusal(t, err, keys.ErrUnanchored, "only an escrow identity opens")
+
+	stranger := storagetest.NewMemory()
+	if a, err = archive.Init(t.Context(), stranger, keys.NewRing(generations(t, "g1")), generation("g1"), h.dir, false, archive.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.AddEscrow(t.Context(), identity.Recipient()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = archive.Open(t.Context(), stranger, safe, archive.Options{Anchor: &anchor})
+	wantRefusal(t, err, keys.ErrChain, "this is another archive")
+
+	// Handed over, it needs the identity no more.
+	if err := opened.Recover(t.Context(), generation("g3")); !errors.Is(err, keys.ErrNoKey) {
+		t.Errorf("to a key that is not there: %v, want ErrNoKey", err)
+	}
+	fresh := generations(t, "g3")
+	if opened, err = archive.Open(t.Context(), b, keys.NewRing(fresh).WithIdentities([]escrow.Identity{identity}), archive.Options{Anchor: &anchor}); err != nil {
+		t.Fatal(err)
+	}
+	if err := opened.Recover(t.Context(), generation("g3")); err != nil {
+		t.Fatal(err)
+	}
+	if opened, err = archive.Open(t.Context(), b, keys.NewRing(fresh), archive.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	wantContent(t, opened, h.dir, filepath.Base(paths[0]), h.Segment(3))
+	mustPush(t, opened, h.dir, h.full())
+}
+
+// newIdentity is an identity that no host has.
+func newIdentity(t *testing.T) escrow.Identity {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := escrow.ParseIdentities([]byte(id.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids[0]
 }

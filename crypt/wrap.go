@@ -13,6 +13,7 @@ import (
 const (
 	WrapLocal   = "local"   // made by WrapKey
 	WrapTransit = "transit" // made in a Transit engine of Vault or OpenBao, by a key that stays there
+	WrapAge     = "age"     // an age file for an escrow recipient: anybody can make one
 )
 
 const (
@@ -35,12 +36,12 @@ var (
 // Wrap is one wrapping of an epoch key by one principal key, as it stands in
 // object headers and key-chain entries. It holds no secret.
 type Wrap struct {
-	Kind     string `json:"kind"`            // WrapLocal: AES-256-GCM under a key of ours, see WrapKey; or WrapTransit
-	Provider string `json:"provider"`        // name in the reader's own configuration, never an address
-	Key      string `json:"key"`             // the principal key's name in that provider
+	Kind     string `json:"kind"`            // WrapLocal: AES-256-GCM under a key of ours, see WrapKey; WrapTransit; or WrapAge
+	Provider string `json:"provider"`        // name in the reader's own configuration, never an address; age: escrow
+	Key      string `json:"key"`             // the principal key's name in that provider; age: the recipient
 	Salt     []byte `json:"salt,omitempty"`  // local: 32 bytes
 	Nonce    []byte `json:"nonce,omitempty"` // local: 12 bytes
-	Box      []byte `json:"box"`             // local: 32 bytes of epoch key and the 16-byte tag, encrypted; transit: the ciphertext as the service gave it
+	Box      []byte `json:"box"`             // local: 32 bytes of epoch key and the 16-byte tag, encrypted; transit: the ciphertext as the service gave it; age: the file
 }
 
 // Binding is what a wrap is bound to besides its principal key.

@@ -2,12 +2,13 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"walarchive/crypt"
+	"walarchive/keys/escrow"
 )
 
 // Chain is an archive's key chain as far as it has been read: which epochs
@@ -19,6 +20,9 @@ type Chain struct {
 	entries []*signed
 	epochs  []Epoch // by number-1; those whose key is zero were not unwrapped
 	retired map[Ref]bool
+	escrow  map[escrow.Recipient]bool // false: dismissed
+	trust   Trust
+	proven  int // the newest epoch that is known to be the archive's own
 }
 
 // Stamp tells people when and where an entry was written.
@@ -28,16 +32,16 @@ type Stamp struct {
 }
 
 // ReadChain reads stored entries, 1 first, and believes them as the package
-// comment says. anchor is nil when none is known. Trouble with the key of the
-// open epoch gives the provider's error or *WrongKeyError, anything wrong with
-// the entries ErrChain.
-func ReadChain(ctx context.Context, ring *Ring, stored [][]byte, anchor *Anchor) (*Chain, error) {
-	c := &Chain{ring: ring, retired: map[Ref]bool{}}
+// comment says. Trouble with the key of the open epoch gives the provider's
+// error or *WrongKeyError, anything wrong with the entries ErrChain, and what
+// only an escrow identity opens ErrUnanchored where t has no anchor.
+func ReadChain(ctx context.Context, ring *Ring, stored [][]byte, t Trust) (*Chain, error) {
+	c := &Chain{ring: ring, trust: t}
 	if err := c.Extend(ctx, stored...); err != nil {
 		return nil, err
 	}
-	if anchor != nil && *anchor != c.Anchor() {
-		return nil, &AnchorError{Want: *anchor, Got: c.Anchor()}
+	if t.Anchor != nil && *t.Anchor != c.Anchor() {
+		return nil, &AnchorError{Want: *t.Anchor, Got: c.Anchor()}
 	}
 	return c, nil
 }
@@ -62,10 +66,9 @@ func (e *AnchorError) Hint() string {
 func (c *Chain) Extend(ctx context.Context, stored ...[]byte) error {
 	next := *c
 	next.entries, next.epochs = slices.Clone(c.entries), slices.Clone(c.epochs)
-	next.retired = map[Ref]bool{}
-	for r := range c.retired {
-		next.retired[r] = true
-	}
+	next.retired, next.escrow = map[Ref]bool{}, map[escrow.Recipient]bool{}
+	maps.Copy(next.retired, c.retired)
+	maps.Copy(next.escrow, c.escrow)
 	for i, b := range stored {
 		s, err := parseEntry(b)
 		if err != nil {
@@ -111,44 +114,14 @@ func (c *Chain) link(s *signed) error {
 	for _, r := range s.Retire {
 		c.retired[r] = true
 	}
+	for _, r := range s.Escrow {
+		c.escrow[r] = true
+	}
+	for _, r := range s.Dismiss {
+		c.escrow[r] = false
+	}
 	c.entries = append(c.entries, s)
 	return nil
-}
-
-// verify checks the entries behind the first known ones. The last must verify
-// under the open epoch; the others under their epochs where they unwrap.
-func (c *Chain) verify(ctx context.Context, known int) error {
-	if c.Len() == 0 {
-		return fmt.Errorf("no entries: %w", ErrChain)
-	}
-	if _, err := c.unwrapped(ctx, len(c.epochs)); err != nil {
-		return err
-	}
-	for _, s := range c.entries[known:] {
-		for _, m := range s.macs {
-			e, err := c.unwrapped(ctx, m.epoch)
-			if err != nil {
-				continue // not the open epoch: prev of a later entry vouches
-			}
-			if err := s.verify(e); err != nil {
-				return fmt.Errorf("key chain: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-// unwrapped is the epoch of that number with its key.
-func (c *Chain) unwrapped(ctx context.Context, number int) (Epoch, error) {
-	e := &c.epochs[number-1]
-	if e.key.IsZero() {
-		k, err := c.ring.unwrap(ctx, e.wraps, c.archive, e.id)
-		if err != nil {
-			return Epoch{}, fmt.Errorf("epoch %d: %w", number, err)
-		}
-		e.key = k
-	}
-	return *e, nil
 }
 
 // Len is the number of entries read.
@@ -187,60 +160,46 @@ func (c *Chain) Open() Epoch { return c.epochs[len(c.epochs)-1] }
 // Retired reports whether a principal key was retired.
 func (c *Chain) Retired(r Ref) bool { return c.retired[r] }
 
-// HeaderWraps are the wraps of the open epoch that objects carry: the newest,
-// at most MaxWraps, and none by a retired principal key.
-func (c *Chain) HeaderWraps() []crypt.Wrap {
-	var ws []crypt.Wrap
-	for _, w := range c.Open().wraps {
-		if len(ws) < MaxWraps && !c.retired[refOf(w)] {
-			ws = append(ws, w)
+// Escrow are the recipients that each epoch is wrapped to, in byte order.
+func (c *Chain) Escrow() []escrow.Recipient {
+	var all []escrow.Recipient
+	for r, in := range c.escrow {
+		if in {
+			all = append(all, r)
 		}
 	}
-	return ws
+	slices.Sort(all)
+	return all
 }
 
-// Sole are the numbers of the epochs that nobody but the principal key r opens,
-// retired ones aside.
+// HeaderWraps are the wraps of the open epoch that objects carry, at most
+// MaxWraps: those to the recipients in escrow, and the newest by principal keys
+// that are not retired.
+func (c *Chain) HeaderWraps() []crypt.Wrap {
+	var principals, recipients []crypt.Wrap
+	for _, w := range c.Open().wraps {
+		switch {
+		case w.Kind != crypt.WrapAge && !c.retired[refOf(w)]:
+			principals = append(principals, w)
+		case w.Kind == crypt.WrapAge && c.escrow[escrow.Recipient(w.Key)] && len(recipients) < MaxEscrow:
+			recipients = append(recipients, w)
+		}
+	}
+	principals = principals[:min(len(principals), MaxWraps-len(recipients))]
+	return append(principals, recipients...)
+}
+
+// Sole are the numbers of the epochs that no principal key but r opens, retired
+// ones aside.
 func (c *Chain) Sole(r Ref) []int {
 	sole := []int{}
 	for _, e := range c.epochs {
 		other := func(w crypt.Wrap) bool { return refOf(w) != r && !c.retired[refOf(w)] }
-		if e.wrappedBy(r) && !slices.ContainsFunc(e.wraps, other) {
+		if e.wrappedBy(r) && !slices.ContainsFunc(e.Wraps(), other) {
 			sole = append(sole, e.Number)
 		}
 	}
 	return sole
-}
-
-// ErrUnknownEpoch says that a principal key of ours proves an epoch that the
-// chain does not have: the chain has lost entries, or has not been read far
-// enough.
-var ErrUnknownEpoch = errors.New("sealed under an epoch that the key chain does not have")
-
-// Epoch finds the epoch with that id. The wraps come from an object's header:
-// they help when the chain's own can no longer be unwrapped, and tell an epoch
-// that the chain lost (ErrUnknownEpoch) from one that never was
-// (*WrongKeyError).
-func (c *Chain) Epoch(ctx context.Context, id crypt.ID, wraps []crypt.Wrap) (Epoch, error) {
-	for i := range c.epochs {
-		if c.epochs[i].id != id {
-			continue
-		}
-		e, err := c.unwrapped(ctx, i+1)
-		if err == nil {
-			return e, nil
-		}
-		k, err2 := c.ring.unwrap(ctx, wraps, c.archive, id)
-		if err2 != nil {
-			return Epoch{}, err
-		}
-		c.epochs[i].key = k
-		return c.epochs[i], nil
-	}
-	if _, err := c.ring.unwrap(ctx, wraps, c.archive, id); err != nil {
-		return Epoch{}, err
-	}
-	return Epoch{}, fmt.Errorf("epoch %v: %w", id, ErrUnknownEpoch)
 }
 
 // Digest is the digest of the entry with that number, if it has been read.

@@ -60,7 +60,7 @@ func story(t *testing.T, ring *keys.Ring) [][]byte {
 
 func read(t *testing.T, ring *keys.Ring, entries [][]byte) *keys.Chain {
 	t.Helper()
-	c, err := keys.ReadChain(t.Context(), ring, entries, nil)
+	c, err := keys.ReadChain(t.Context(), ring, entries, keys.Trust{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestChainOpensWithTheNewPrincipalAlone(t *testing.T) {
 		}
 	}
 	old := keys.NewRing(map[string]keys.Provider{"local": only{provider(t, ring), "one"}})
-	if _, err := keys.ReadChain(t.Context(), old, entries, nil); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := keys.ReadChain(t.Context(), old, entries, keys.Trust{}); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("with the old principal alone: %v, want ErrNoKey", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestChainFindsForgery(t *testing.T) {
 	}
 	for name, forged := range cases {
 		t.Run(name, func(t *testing.T) {
-			if _, err := keys.ReadChain(t.Context(), ring, forged, nil); !errors.Is(err, keys.ErrChain) {
+			if _, err := keys.ReadChain(t.Context(), ring, forged, keys.Trust{}); !errors.Is(err, keys.ErrChain) {
 				t.Errorf("got %v, want ErrChain", err)
 			}
 		})
@@ -183,7 +183,7 @@ func TestChainNoticesEveryChangedByte(t *testing.T) {
 			forged := append([][]byte(nil), entries...)
 			forged[n] = bytes.Clone(entries[n])
 			forged[n][i] ^= 0x04
-			if _, err := keys.ReadChain(t.Context(), ring, forged, nil); err == nil {
+			if _, err := keys.ReadChain(t.Context(), ring, forged, keys.Trust{}); err == nil {
 				t.Fatalf("entry %d, byte %d (%q): the change was not noticed", n+1, i, entries[n][i])
 			}
 		}
@@ -196,7 +196,7 @@ func TestChainInventedByAStranger(t *testing.T) {
 	invented := story(t, newRing(t, "one", "two"))
 	ring := newRing(t, "one", "two")
 	var wrong *keys.WrongKeyError
-	if _, err := keys.ReadChain(t.Context(), ring, invented, nil); !errors.As(err, &wrong) {
+	if _, err := keys.ReadChain(t.Context(), ring, invented, keys.Trust{}); !errors.As(err, &wrong) {
 		t.Errorf("got %v, want a WrongKeyError", err)
 	}
 }
@@ -209,7 +209,7 @@ func TestChainAnchor(t *testing.T) {
 		t.Fatalf("anchor %v does not parse back: %v", mine.Anchor(), err)
 	}
 	var mismatch *keys.AnchorError
-	if _, err := keys.ReadChain(t.Context(), ring, other, &anchor); !errors.As(err, &mismatch) || !errors.Is(err, keys.ErrChain) {
+	if _, err := keys.ReadChain(t.Context(), ring, other, keys.Trust{Anchor: &anchor}); !errors.As(err, &mismatch) || !errors.Is(err, keys.ErrChain) {
 		t.Errorf("another archive under the same principal: %v, want an AnchorError", err)
 	}
 	for _, s := range []string{"", ":", "x", strings.Repeat("0", 65), anchor.String() + "0", strings.ToUpper(anchor.String())} {
@@ -261,7 +261,7 @@ func FuzzChainEntry(f *testing.F) {
 	f.Add(first)
 	f.Add([]byte("{}\n1:00\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := keys.ReadChain(t.Context(), ring, [][]byte{b}, nil); err == nil && !bytes.Equal(b, first) {
+		if _, err := keys.ReadChain(t.Context(), ring, [][]byte{b}, keys.Trust{}); err == nil && !bytes.Equal(b, first) {
 			t.Errorf("a forged entry was taken: %q", b)
 		}
 	})
@@ -271,7 +271,7 @@ func TestChainOfANewerVersion(t *testing.T) {
 	ring := newRing(t, "one", "two")
 	entries := story(t, ring)
 	entries[3] = bytes.Replace(entries[3], []byte(`{"v":1,`), []byte(`{"v":2,"new":true,`), 1)
-	if _, err := keys.ReadChain(t.Context(), ring, entries, nil); !errors.Is(err, keys.ErrVersion) {
+	if _, err := keys.ReadChain(t.Context(), ring, entries, keys.Trust{}); !errors.Is(err, keys.ErrVersion) {
 		t.Errorf("got %v, want ErrVersion", err)
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"walarchive/crypt"
+	"walarchive/keys/escrow"
 )
 
 // What follows makes entries. An entry is of the archive once it is stored
@@ -45,27 +47,66 @@ func (c *Chain) Record(s Stamp, data json.RawMessage) ([]byte, error) {
 // Rotate makes the entry that opens a new epoch under the principal key to,
 // and wraps the epoch open until now with it too. Nothing is sealed anew.
 func (c *Chain) Rotate(ctx context.Context, rand io.Reader, to Ref, s Stamp) ([]byte, error) {
-	if c.retired[to] {
-		return nil, fmt.Errorf("%w: %v", ErrRetired, to)
+	var old []int
+	if !c.Open().wrappedBy(to) {
+		old = []int{c.Open().Number}
 	}
-	old := c.Open()
-	fresh, err := newEpoch(rand, old.Number+1)
+	return c.openWrapping(ctx, rand, to, old, s)
+}
+
+// openWrapping makes the entry that opens a new epoch under the principal key
+// to and wraps the older epochs of those numbers with it.
+func (c *Chain) openWrapping(ctx context.Context, rand io.Reader, to Ref, numbers []int, s Stamp) ([]byte, error) {
+	e, fresh, err := c.openNext(ctx, rand, to, c.Escrow(), s)
 	if err != nil {
 		return nil, err
+	}
+	if e.Wraps, err = c.wrapEach(ctx, rand, to, numbers); err != nil {
+		return nil, err
+	}
+	return e.sign(c.Open(), fresh)
+}
+
+// openNext begins an entry that opens a new epoch under the principal key to
+// and wraps it to recipients.
+func (c *Chain) openNext(ctx context.Context, rand io.Reader, to Ref, recipients []escrow.Recipient, s Stamp) (Entry, Epoch, error) {
+	if c.retired[to] {
+		return Entry{}, Epoch{}, fmt.Errorf("%w: %v", ErrRetired, to)
+	}
+	fresh, err := newEpoch(rand, c.Open().Number+1)
+	if err != nil {
+		return Entry{}, Epoch{}, err
 	}
 	w, err := c.ring.wrap(ctx, rand, to, c.archive, fresh)
 	if err != nil {
-		return nil, err
+		return Entry{}, Epoch{}, err
 	}
 	e := c.next(s)
 	e.Epoch = &EpochWraps{Number: fresh.Number, ID: fresh.id, Wraps: []crypt.Wrap{w}}
-	if !old.wrappedBy(to) {
-		if w, err = c.ring.wrap(ctx, rand, to, c.archive, old); err != nil {
+	for _, r := range recipients {
+		if w, err = r.Wrap(fresh.key); err != nil {
+			return Entry{}, Epoch{}, err
+		}
+		e.Epoch.Wraps = append(e.Epoch.Wraps, w)
+	}
+	return e, fresh, nil
+}
+
+// wrapEach wraps the epochs of those numbers with to.
+func (c *Chain) wrapEach(ctx context.Context, rand io.Reader, to Ref, numbers []int) ([]EpochWraps, error) {
+	var all []EpochWraps
+	for _, n := range numbers {
+		e, err := c.unwrapped(ctx, n)
+		if err != nil {
 			return nil, err
 		}
-		e.Wraps = []EpochWraps{old.with(w)}
+		w, err := c.ring.wrap(ctx, rand, to, c.archive, e)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e.with(w))
 	}
-	return e.sign(old, fresh)
+	return all, nil
 }
 
 // Rewrap makes the entry that wraps each epoch that is wrapped by the principal
@@ -75,44 +116,89 @@ func (c *Chain) Rewrap(ctx context.Context, rand io.Reader, from, to Ref, s Stam
 	if c.retired[to] {
 		return nil, fmt.Errorf("%w: %v", ErrRetired, to)
 	}
-	e := c.next(s)
-	known := false
-	for i := range c.epochs {
-		if !c.epochs[i].wrappedBy(from) {
-			continue
-		}
-		known = true
-		w, err := c.rewrap(ctx, rand, i+1, from, to)
-		if err != nil {
-			return nil, err
-		}
-		if w != nil {
-			e.Wraps = append(e.Wraps, c.epochs[i].with(*w))
+	var has, lacks []int
+	for _, e := range c.epochs {
+		if e.wrappedBy(from) {
+			has = append(has, e.Number)
+			if !e.wrappedBy(to) {
+				lacks = append(lacks, e.Number)
+			}
 		}
 	}
-	switch {
-	case !known:
+	if has == nil {
 		return nil, fmt.Errorf("%w %v", ErrWrapsNothing, from)
-	case e.Wraps == nil:
-		return nil, nil
+	}
+	e := c.next(s)
+	var err error
+	if from == to {
+		e.Wraps, err = c.renew(ctx, from, has)
+	} else {
+		e.Wraps, err = c.wrapEach(ctx, rand, to, lacks)
+	}
+	if err != nil || e.Wraps == nil {
+		return nil, err
 	}
 	return e.sign(c.Open())
 }
 
-// rewrap makes the wrap that Rewrap owes an epoch, nil for none.
-func (c *Chain) rewrap(ctx context.Context, rand io.Reader, number int, from, to Ref) (*crypt.Wrap, error) {
-	if from == to {
-		return c.ring.renew(ctx, from, c.archive, c.epochs[number-1])
+// renew renews the wraps by r of the given epochs that are not by its newest
+// version.
+func (c *Chain) renew(ctx context.Context, r Ref, numbers []int) ([]EpochWraps, error) {
+	var all []EpochWraps
+	for _, n := range numbers {
+		w, err := c.ring.renew(ctx, r, c.archive, c.epochs[n-1])
+		if err != nil {
+			return nil, err
+		}
+		if w != nil {
+			all = append(all, c.epochs[n-1].with(*w))
+		}
 	}
-	if c.epochs[number-1].wrappedBy(to) {
+	return all, nil
+}
+
+// Recover makes the entry that hands the archive over to the principal key to:
+// it opens a new epoch under it, and wraps with it each older one that opens
+// here, by whatever key or identity; no entry if that is so already. A key that
+// was lost and made anew under its old name has wrapped nothing yet.
+func (c *Chain) Recover(ctx context.Context, rand io.Reader, to Ref, s Stamp) ([]byte, error) {
+	var lacks []int
+	for _, n := range c.opening(ctx) {
+		if !c.opensWith(ctx, to, c.epochs[n-1]) {
+			lacks = append(lacks, n)
+		}
+	}
+	switch open := c.Open(); {
+	case open.principal != to || slices.Contains(lacks, open.Number):
+		return c.openWrapping(ctx, rand, to, lacks, s)
+	case lacks == nil:
 		return nil, nil
 	}
-	e, err := c.unwrapped(ctx, number)
-	if err != nil {
+	e := c.next(s)
+	var err error
+	if e.Wraps, err = c.wrapEach(ctx, rand, to, lacks); err != nil {
 		return nil, err
 	}
-	w, err := c.ring.wrap(ctx, rand, to, c.archive, e)
-	return &w, err
+	return e.sign(c.Open())
+}
+
+// opensWith reports whether the principal key r opens the epoch by a wrap in
+// the chain.
+func (c *Chain) opensWith(ctx context.Context, r Ref, e Epoch) bool {
+	return slices.ContainsFunc(e.Wraps(), func(w crypt.Wrap) bool {
+		return refOf(w) == r && c.ring.Opens(ctx, w, c.archive, e) == nil
+	})
+}
+
+// opening are the numbers of the epochs that open here.
+func (c *Chain) opening(ctx context.Context) []int {
+	var numbers []int
+	for _, e := range c.epochs {
+		if _, err := c.unwrapped(ctx, e.Number); err == nil {
+			numbers = append(numbers, e.Number)
+		}
+	}
+	return numbers
 }
 
 var (

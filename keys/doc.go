@@ -11,9 +11,10 @@
 //	walarchive 1 epoch chain    the key of the MACs in the key chain
 //
 // The id makes every unwrap check itself, whatever did the unwrapping: a key
-// of ours here (wraps of kind local, bound to archive, epoch and names), or a
-// key that never leaves its service (Wrapper; kind transit), whose wraps
-// nothing else binds.
+// of ours here (wraps of kind local, bound to archive, epoch and names), a key
+// that never leaves its service (Wrapper; kind transit), whose wraps nothing
+// else binds, or the secret half of an escrow recipient (package escrow; kind
+// age), which lies in a safe.
 //
 // # The key chain
 //
@@ -35,6 +36,8 @@
 //	epoch    the epoch that begins with this entry: number, id, wraps
 //	wraps    further wraps of earlier epochs: number, wraps
 //	retire   principal keys that must not be used for new wraps
+//	escrow   age recipients that every epoch is wrapped to from here on
+//	dismiss  recipients to whom that ends
 //	data     what the archive's other parts record; opaque here
 //
 // The second line is one or two MACs: the number of an epoch, a colon, and in
@@ -47,15 +50,32 @@
 // at that time. As prev stands in the first line, the MAC of the last entry
 // vouches for all before it.
 //
+// At a time, an epoch's wraps are the newest by each principal key and to each
+// recipient that stand in the chain. A new object carries those of the open
+// epoch: by principal keys that are not retired, the newest first, then to the
+// recipients in escrow (at most MaxEscrow), together at most MaxWraps.
+//
 // # What a reader trusts
 //
-// The open epoch's key, unwrapped by a symmetric principal key that the reader
-// has in its own configuration; a wrap of kind local is bound to archive,
-// epoch, provider and key name besides; then the last entry, by its MAC under that key; then the entries
-// before it, by their digests, and by their own MACs wherever the reader can
-// unwrap their epochs too. With an Anchor (archive id and id of epoch 1, noted
-// down when the archive was made) the reader also knows that it is the right
-// archive. A Chain once read only grows: an entry it has seen is never taken
-// back. A chain cut short at its end is not visible in itself; sealed objects
-// carry the newest entry's number and digest for that.
+// Its own principal keys first: an epoch key that one of them unwraps was made
+// by somebody who has it (a wrap of kind local is bound to archive, epoch,
+// provider and key name besides). A wrap to an escrow recipient proves nothing,
+// for anybody can make one.
+//
+// So a reader goes back from the open epoch to the newest that is the archive's
+// own: one that a principal key unwraps, or epoch 1 if its id is that of the
+// Anchor (archive id and id of epoch 1, noted down when the archive was made).
+// With a principal key of the open epoch that is the open epoch itself. All
+// epochs from there on must unwrap, by whatever, and all MACs under them must
+// verify: the key of each epoch vouches for the next. The entries before it are
+// vouched for by their digests in those behind, and by their own MACs wherever
+// the reader can unwrap their epochs too. If no principal key opens anything
+// and no anchor is known, nothing is believed (ErrUnanchored) unless Trust says
+// so.
+//
+// With an anchor the reader also knows that it is the right archive, and not
+// another under the same principal key. A Chain once read only grows: an entry
+// it has seen is never taken back. A chain cut short at its end is not visible
+// in itself; sealed objects carry the newest entry's number and digest for
+// that.
 package keys

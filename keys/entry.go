@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"walarchive/crypt"
+	"walarchive/keys/escrow"
 )
 
 // MaxEntrySize bounds one stored entry of the key chain, in bytes.
@@ -36,16 +37,18 @@ const version = 1
 
 // Entry is one entry of the key chain; the package comment has its form.
 type Entry struct {
-	Version int             `json:"v"`
-	Number  int             `json:"n"`
-	Prev    crypt.Digest    `json:"prev"`
-	Time    time.Time       `json:"time"`
-	Host    string          `json:"host"`
-	Archive *crypt.ID       `json:"archive,omitempty"`
-	Epoch   *EpochWraps     `json:"epoch,omitempty"`
-	Wraps   []EpochWraps    `json:"wraps,omitempty"`
-	Retire  []Ref           `json:"retire,omitempty"`
-	Data    json.RawMessage `json:"data,omitempty"`
+	Version int                `json:"v"`
+	Number  int                `json:"n"`
+	Prev    crypt.Digest       `json:"prev"`
+	Time    time.Time          `json:"time"`
+	Host    string             `json:"host"`
+	Archive *crypt.ID          `json:"archive,omitempty"`
+	Epoch   *EpochWraps        `json:"epoch,omitempty"`
+	Wraps   []EpochWraps       `json:"wraps,omitempty"`
+	Retire  []Ref              `json:"retire,omitempty"`
+	Escrow  []escrow.Recipient `json:"escrow,omitempty"`
+	Dismiss []escrow.Recipient `json:"dismiss,omitempty"`
+	Data    json.RawMessage    `json:"data,omitempty"`
 }
 
 // EpochWraps are wraps of one epoch's key.

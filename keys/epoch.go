@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"walarchive/crypt"
+	"walarchive/keys/escrow"
 )
 
 // Epoch is the reign of one epoch key. Its key never leaves the package but as
@@ -14,7 +15,8 @@ type Epoch struct {
 	id        crypt.ID
 	principal Ref
 	key       crypt.Key
-	wraps     []crypt.Wrap // one for each principal key
+	own       bool         // key was unwrapped by a principal key, or made here
+	wraps     []crypt.Wrap // one for each principal key and each recipient
 }
 
 func newEpoch(rand io.Reader, number int) (Epoch, error) {
@@ -22,7 +24,7 @@ func newEpoch(rand io.Reader, number int) (Epoch, error) {
 	if err != nil {
 		return Epoch{}, err
 	}
-	return Epoch{Number: number, id: epochID(k), key: k}, nil
+	return Epoch{Number: number, id: epochID(k), key: k, own: true}, nil
 }
 
 // ID identifies the epoch's key without revealing it.
@@ -34,24 +36,52 @@ func (e Epoch) SealKey() crypt.Key { return e.key.Derive(nil, "walarchive 1 epoc
 // Principal is the principal key that the epoch was opened under.
 func (e Epoch) Principal() Ref { return e.principal }
 
-// Wraps are the wraps of the epoch's key that are on record, the newest first,
-// one for each principal key.
-func (e Epoch) Wraps() []crypt.Wrap { return e.wraps }
+// Wraps are the wraps of the epoch's key by principal keys that are on record,
+// the newest first, one for each key.
+func (e Epoch) Wraps() []crypt.Wrap {
+	var ws []crypt.Wrap
+	for _, w := range e.wraps {
+		if w.Kind != crypt.WrapAge {
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
+// Recipients are those that the epoch's key is wrapped to for escrow.
+func (e Epoch) Recipients() []escrow.Recipient {
+	var rs []escrow.Recipient
+	for _, w := range e.wraps {
+		if w.Kind == crypt.WrapAge {
+			rs = append(rs, escrow.Recipient(w.Key))
+		}
+	}
+	return rs
+}
 
 // addWraps puts newer wraps in front, in the place of those they renew.
 func (e *Epoch) addWraps(newer []crypt.Wrap) {
 	all := slices.Clone(newer)
 	for _, w := range e.wraps {
-		renewed := func(n crypt.Wrap) bool { return refOf(n) == refOf(w) }
-		if !slices.ContainsFunc(newer, renewed) {
+		if !slices.ContainsFunc(newer, func(n crypt.Wrap) bool { return sameOpener(n, w) }) {
 			all = append(all, w)
 		}
 	}
 	e.wraps = all
 }
 
+// sameOpener reports whether one key opens both wraps.
+func sameOpener(a, b crypt.Wrap) bool {
+	return refOf(a) == refOf(b) && (a.Kind == crypt.WrapAge) == (b.Kind == crypt.WrapAge)
+}
+
 func (e Epoch) wrappedBy(r Ref) bool {
-	return slices.ContainsFunc(e.wraps, func(w crypt.Wrap) bool { return refOf(w) == r })
+	return slices.ContainsFunc(e.Wraps(), func(w crypt.Wrap) bool { return refOf(w) == r })
+}
+
+// InEscrow reports whether the epoch's key is wrapped to a recipient.
+func (e Epoch) InEscrow(r escrow.Recipient) bool {
+	return slices.Contains(e.Recipients(), r)
 }
 
 // with is a wrap of e for an entry.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"walarchive/crypt"
+	"walarchive/keys/escrow"
 )
 
 // Ref names a principal key: a provider of the configuration and the key's
@@ -37,7 +38,8 @@ func refOf(w crypt.Wrap) Ref { return Ref{w.Provider, w.Key} }
 // Ring gives principal keys by reference and wraps epoch keys with them. It
 // remembers the keys it fetched. Its methods may be called concurrently.
 type Ring struct {
-	providers map[string]Provider
+	providers  map[string]Provider
+	identities map[escrow.Recipient]escrow.Identity
 
 	mu      sync.Mutex
 	fetched map[Ref]crypt.Key
@@ -46,6 +48,16 @@ type Ring struct {
 // NewRing makes a ring of providers by their configured names.
 func NewRing(providers map[string]Provider) *Ring {
 	return &Ring{providers: providers, fetched: map[Ref]crypt.Key{}}
+}
+
+// WithIdentities gives the ring escrow identities, which open what no principal
+// key opens. It is called before the ring is used, and returns it.
+func (r *Ring) WithIdentities(ids []escrow.Identity) *Ring {
+	r.identities = map[escrow.Recipient]escrow.Identity{}
+	for _, id := range ids {
+		r.identities[id.Recipient()] = id
+	}
+	return r
 }
 
 // Principal fetches the principal key that ref names.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"walarchive/crypt"
+	"walarchive/keys/escrow"
 )
 
 // wrap wraps an epoch's key with the principal key that ref names, and proves
@@ -78,10 +79,14 @@ func (r *Ring) renew(ctx context.Context, ref Ref, archive crypt.ID, e Epoch) (*
 var ErrNoVersions = errors.New("the principal key has no versions")
 
 // unwrap opens the first of wraps that one of the ring's principal keys opens,
-// and checks that what comes out is the epoch key with that id.
+// and checks that what comes out is the epoch key with that id. That it opens
+// proves that somebody with the principal key made it.
 func (r *Ring) unwrap(ctx context.Context, wraps []crypt.Wrap, archive, id crypt.ID) (crypt.Key, error) {
 	var failed []error
 	for _, w := range wraps {
+		if w.Kind == crypt.WrapAge {
+			continue
+		}
 		k, err := r.unwrapOnce(ctx, w, archive, id)
 		if err == nil {
 			return k, nil
@@ -92,6 +97,23 @@ func (r *Ring) unwrap(ctx context.Context, wraps []crypt.Wrap, archive, id crypt
 		return crypt.Key{}, fmt.Errorf("epoch %v: not wrapped by any principal key: %w", id, ErrNoKey)
 	}
 	return crypt.Key{}, fmt.Errorf("epoch %v: %w", id, errors.Join(failed...))
+}
+
+// takeOut opens the first of wraps that one of the ring's escrow identities
+// opens, checked by the id. It proves nothing: anybody can wrap to a recipient.
+func (r *Ring) takeOut(wraps []crypt.Wrap, id crypt.ID) (crypt.Key, bool) {
+	for _, w := range wraps {
+		identity, ok := r.identities[escrow.Recipient(w.Key)]
+		if !ok || w.Kind != crypt.WrapAge {
+			continue
+		}
+		k, err := identity.Unwrap(w)
+		if err == nil && epochID(k) == id {
+			return k, true
+		}
+		k.Wipe()
+	}
+	return crypt.Key{}, false
 }
 
 // unwrapOnce opens one wrap. The id tells the epoch's key from whatever else a
@@ -132,6 +154,13 @@ func (r *Ring) Opens(ctx context.Context, w crypt.Wrap, archive crypt.ID, e Epoc
 	k, err := r.unwrapOnce(ctx, w, archive, e.id)
 	k.Wipe()
 	return err
+}
+
+// TakesOut reports whether an escrow identity of the ring opens the epoch.
+func (r *Ring) TakesOut(e Epoch) bool {
+	k, ok := r.takeOut(e.wraps, e.id)
+	k.Wipe()
+	return ok
 }
 
 // WrongKeyError says that a principal key was had but does not open what it is

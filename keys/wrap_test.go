@@ -104,7 +104,7 @@ func TestChainWithKeysThatStayInTheirService(t *testing.T) {
 		}
 	}
 	delete(s, "two")
-	if _, err := keys.ReadChain(t.Context(), ring, entries, nil); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := keys.ReadChain(t.Context(), ring, entries, keys.Trust{}); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("without the key: %v, want ErrNoKey", err)
 	}
 }
@@ -145,7 +145,7 @@ func (d down) Unwrap(_ context.Context, name string, _ []byte) (crypt.Key, error
 func TestAServiceThatIsDownIsNoWrongKey(t *testing.T) {
 	ring, s := serviceRing(t)
 	entries := story(t, ring)
-	_, err := keys.ReadChain(t.Context(), keys.NewRing(map[string]keys.Provider{"local": down{s}}), entries, nil)
+	_, err := keys.ReadChain(t.Context(), keys.NewRing(map[string]keys.Provider{"local": down{s}}), entries, keys.Trust{})
 	var wrong *keys.WrongKeyError
 	if !errors.Is(err, keys.ErrUnavailable) || errors.As(err, &wrong) {
 		t.Errorf("got %v, want ErrUnavailable alone", err)

@@ -257,7 +257,7 @@ func testTransitChain(t *testing.T, s *servers.OpenBao) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := keys.ReadChain(t.Context(), owner, [][]byte{first}, nil)
+	c, err := keys.ReadChain(t.Context(), owner, [][]byte{first}, keys.Trust{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func testTransitChain(t *testing.T, s *servers.OpenBao) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := keys.ReadChain(t.Context(), ring("transit-use"), [][]byte{first, second}, nil)
+	got, err := keys.ReadChain(t.Context(), ring("transit-use"), [][]byte{first, second}, keys.Trust{})
 	if err != nil {
 		t.Fatal(err)
 	}

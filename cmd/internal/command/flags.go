@@ -21,6 +21,21 @@ func ConfigFlags() []cli.Flag {
 	}
 }
 
+// Names of the flags for who has no principal key.
+const (
+	IdentityFlag   = "identity"
+	UnanchoredFlag = "trust-unanchored"
+)
+
+// RecoveryFlags are the flags of commands that read an archive, for when its
+// principal keys are gone.
+func RecoveryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: IdentityFlag, Usage: "open with the escrow identity in `FILE`, as age-keygen wrote it"},
+		&cli.BoolFlag{Name: UnanchoredFlag, Usage: "believe what only the escrow identity opens though no anchor is set"},
+	}
+}
+
 // ConfigArgs is what the flags say about the configuration.
 type ConfigArgs struct {
 	File string   // empty: not said

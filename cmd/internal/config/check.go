@@ -72,19 +72,27 @@ func (c *Config) check() error {
 // unread stands for credentials, which opening a provider does not read.
 func unread() ([]byte, error) { return nil, keys.ErrUnavailable }
 
-// RequireArchive checks that the configuration says where the archive is and
-// which key opens it.
+// RequireStore checks that the configuration says where the archive is.
+func (c *Config) RequireStore() error {
+	return c.require("storage.url", c.Storage.URL, "file:///srv/wal")
+}
+
+// RequireArchive checks that it says which key opens the archive, too.
 func (c *Config) RequireArchive() error {
-	for _, s := range []struct{ key, value, example string }{
-		{"storage.url", c.Storage.URL, "file:///srv/wal"},
-		{"keys.provider", c.Keys.Provider, "local"},
-		{"keys.principal", c.Keys.Principal, "wal-2026"},
-	} {
-		if s.value == "" {
-			return &Error{c.source, s.key + " is not set", c.howToSet(s.key, s.example)}
-		}
+	if err := c.RequireStore(); err != nil {
+		return err
 	}
-	return nil
+	if err := c.require("keys.provider", c.Keys.Provider, "local"); err != nil {
+		return err
+	}
+	return c.require("keys.principal", c.Keys.Principal, "wal-2026")
+}
+
+func (c *Config) require(key, value, example string) error {
+	if value != "" {
+		return nil
+	}
+	return &Error{c.source, key + " is not set", c.howToSet(key, example)}
 }
 
 func (c *Config) howToSet(key, example string) string {

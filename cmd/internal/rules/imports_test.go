@@ -31,11 +31,12 @@ var below = map[string][]string{
 
 	"crypt/tde/internal/keystream": {},
 
-	"keys":       {"crypt"},
-	"keys/file":  {"crypt", "keys"},
-	"keys/vault": {"crypt", "keys"},
-	"keys/kmip":  {"crypt", "keys"},
-	"keys/all":   {"keys", "keys/file", "keys/vault", "keys/kmip"},
+	"keys":        {"crypt", "keys/escrow"},
+	"keys/escrow": {"crypt"},
+	"keys/file":   {"crypt", "keys"},
+	"keys/vault":  {"crypt", "keys"},
+	"keys/kmip":   {"crypt", "keys"},
+	"keys/all":    {"keys", "keys/file", "keys/vault", "keys/kmip"},
 
 	"keys/credential": {"crypt", "keys"},
 
@@ -47,7 +48,7 @@ var below = map[string][]string{
 	"storage/azure":  {"storage", "storage/remote"},
 	"storage/all":    {"storage", "storage/file", "storage/s3", "storage/gcs", "storage/azure"},
 
-	"archive":       {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage", "storage/mirror"},
+	"archive":       {"archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "keys/escrow", "storage", "storage/mirror"},
 	"archive/queue": {"archive", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
 	"pitr":          {"archive", "archive/queue", "archive/wal", "crypt", "crypt/seal", "crypt/tde", "keys", "storage"},
 
@@ -76,6 +77,7 @@ var outside = map[string][]string{
 	"storage/gcs":   {"cloud.google.com/...", "google.golang.org/...", "github.com/googleapis/...", "golang.org/x/..."},
 	"storage/azure": {"github.com/Azure/..."},
 	"keys/file":     {"golang.org/x/sys/unix"},
+	"keys/escrow":   {"filippo.io/age/..."},
 	"keys/vault":    {"github.com/hashicorp/vault/api/...", "golang.org/x/sync/..."},
 	"keys/kmip":     {"github.com/ovh/kmip-go/...", "golang.org/x/sync/..."},
 	"archive":       {"golang.org/x/sync/...", "golang.org/x/sys/unix"},

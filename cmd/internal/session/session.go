@@ -31,20 +31,28 @@ type Session struct {
 	Config *config.Config
 	Log    *slog.Logger
 	Whole  int64 // see archive.Options
+	Recovery
 }
 
 // Start reads the configuration that the flags, the environment and the file
-// make together. It touches neither the store nor the keys.
+// make together. It touches neither the store nor the keys. With an escrow
+// identity it is enough that the configuration knows the store.
 func Start(c *cli.Context, p command.Process) (*Session, error) {
 	said := command.ConfigFromFlags(c)
 	cfg, err := config.Load(config.Sources{File: said.File, Environ: p.Environ, Set: said.Set})
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.RequireArchive(); err != nil {
+	require := cfg.RequireArchive
+	if c.String(command.IdentityFlag) != "" {
+		require = cfg.RequireStore
+	}
+	if err := require(); err != nil {
 		return nil, err
 	}
-	return &Session{Config: cfg, Log: command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON)}, nil
+	s := &Session{Config: cfg, Log: command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON)}
+	s.Recovery, err = startRecovery(c)
+	return s, err
 }
 
 // DataDir finds the data directory that a call is about; file is the PATH or
@@ -68,7 +76,7 @@ func (s *Session) Ring() (*keys.Ring, error) {
 		}
 		providers[name] = p
 	}
-	return keys.NewRing(providers), nil
+	return keys.NewRing(providers).WithIdentities(s.Identities), nil
 }
 
 // Provider opens a configured key provider. secret counts if that has a sealed
@@ -149,6 +157,8 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		Log:                     s.Log,
 		Spool:                   s.Config.Spool.Path,
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
+		TrustUnanchored:         s.TrustUnanchored,
+		Wraps:                   s.Wraps,
 	}
 	var err error
 	if o.Codec, err = seal.ParseCodec(s.Config.Archive.Codec); err != nil {

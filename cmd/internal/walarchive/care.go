@@ -97,7 +97,7 @@ func infoCommand(p command.Process) *cli.Command {
 	return &cli.Command{
 		Name:  "info",
 		Usage: "show timelines, ranges, gaps, sizes, epochs and the newest segments",
-		Flags: append(command.ConfigFlags(), command.JSONFlag()),
+		Flags: append(append(command.ConfigFlags(), command.RecoveryFlags()...), command.JSONFlag()),
 		Action: func(c *cli.Context) error {
 			if _, err := command.Operands(c); err != nil {
 				return err

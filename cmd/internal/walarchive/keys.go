@@ -14,6 +14,7 @@ import (
 	"walarchive/cmd/internal/session"
 	"walarchive/crypt"
 	"walarchive/keys"
+	"walarchive/keys/escrow"
 )
 
 func keysCommand(p command.Process) *cli.Command {
@@ -26,6 +27,8 @@ func keysCommand(p command.Process) *cli.Command {
 			keysRotate(p),
 			keysRewrap(p),
 			keysRetire(p),
+			keysEscrow(p),
+			keysRecover(p),
 			keysCredential(p),
 		},
 	}
@@ -40,13 +43,13 @@ func keysRead(p command.Process, name, usage string, list func(*cli.Context, *se
 	return &cli.Command{
 		Name:  name,
 		Usage: usage,
-		Flags: append(command.ConfigFlags(), command.JSONFlag()),
+		Flags: append(append(command.ConfigFlags(), command.RecoveryFlags()...), command.JSONFlag()),
 		Action: func(c *cli.Context) error {
 			if _, err := command.Operands(c); err != nil {
 				return err
 			}
 			if err := show(c, p, list); err != nil {
-				return fmt.Errorf("keys %s: %w", name, err)
+				return fmt.Errorf("%s: %w", called(c), err)
 			}
 			return nil
 		},
@@ -74,10 +77,11 @@ func show(c *cli.Context, p command.Process, list func(*cli.Context, *session.Se
 
 // epoch describes an epoch of the archive.
 type epoch struct {
-	Number     int         `json:"number"`
-	ID         string      `json:"id"`
-	Principals []principal `json:"principals"`
-	Missing    []string    `json:"missing,omitempty"` // principal keys that cannot be had here, and why
+	Number     int                `json:"number"`
+	ID         string             `json:"id"`
+	Principals []principal        `json:"principals"`
+	Escrow     []escrow.Recipient `json:"escrow,omitempty"`
+	Missing    []string           `json:"missing,omitempty"` // principal keys that cannot be had here, and why
 }
 
 // principal names a principal key. The fingerprint, of a key that was asked
@@ -100,7 +104,7 @@ func (p principal) String() string {
 }
 
 func describeEpoch(e keys.Epoch) epoch {
-	d := epoch{Number: e.Number, ID: e.ID().String(), Principals: []principal{}}
+	d := epoch{Number: e.Number, ID: e.ID().String(), Principals: []principal{}, Escrow: e.Recipients()}
 	for _, w := range e.Wraps() {
 		d.Principals = append(d.Principals, principal{Ref: keys.Ref{Provider: w.Provider, Key: w.Key}})
 	}
@@ -129,6 +133,9 @@ func askEpochs(ctx context.Context, s *session.Session, a *archive.Archive) (epo
 				d.Missing = append(d.Missing, err.Error())
 			}
 		}
+		if len(s.Identities) > 0 && !ring.TakesOut(e) {
+			d.Missing = append(d.Missing, "it is not in escrow for this identity")
+		}
 		l = append(l, d)
 	}
 	return l, nil
@@ -151,7 +158,7 @@ func (l epochs) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	row(t, "epoch", "id", "principal keys")
 	for _, e := range l {
-		row(t, fmt.Sprint(e.Number), e.ID, joinTexts(e.Principals))
+		row(t, fmt.Sprint(e.Number), e.ID, joinTexts(e.Principals)+inEscrow(e.Escrow))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -164,6 +171,13 @@ func (l epochs) table(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func inEscrow(to []escrow.Recipient) string {
+	if len(to) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; in escrow to %d", len(to))
 }
 
 // chain is the key chain as it stands.
@@ -195,6 +209,12 @@ func describeEntry(e keys.Entry) string {
 	}
 	for _, r := range e.Retire {
 		what = append(what, "retires "+r.String())
+	}
+	for _, r := range e.Escrow {
+		what = append(what, "puts into escrow to "+string(r))
+	}
+	for _, r := range e.Dismiss {
+		what = append(what, "ends the escrow to "+string(r))
 	}
 	if e.Data != nil {
 		what = append(what, string(e.Data))

@@ -3,6 +3,7 @@ package walarchive
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,11 +35,14 @@ func keysAction(p command.Process, do func(*keysCall) error, operands ...string)
 			err = do(k)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.Command.HelpName[len(name)+1:], err)
+			return fmt.Errorf("%s: %w", called(c), err)
 		}
 		return nil
 	}
 }
+
+// called is the path of the command, such as "keys escrow add".
+func called(c *cli.Context) string { return strings.TrimPrefix(c.Command.HelpName, name+" ") }
 
 func (k *keysCall) open() (*archive.Archive, error) { return k.Session.Open(k.Context.Context, nil) }
 

@@ -100,7 +100,7 @@ type principalPart struct {
 	Principal keys.Ref `json:"principal"`
 	Retired   bool     `json:"retired"`
 	Opens     []int    `json:"opens"` // epochs
-	Sole      []int    `json:"sole"`  // those that nothing else opens
+	Sole      []int    `json:"sole"`  // those that no other principal key opens
 }
 
 func epochsOf(a *archive.Archive, r keys.Ref) []int {
@@ -129,7 +129,7 @@ func keysRetire(p command.Process) *cli.Command {
 		Usage:     "never use a principal key for new wraps again",
 		ArgsUsage: "NAME",
 		Description: "NAME or PROVIDER/NAME is a principal key that the archive went on from. It goes on opening what it\n" +
-			"wrapped: the answer says which epochs, and which nothing else opens.",
+			"wrapped: the answer says which epochs, and which no other key opens.",
 		Flags:  append(command.ConfigFlags(), command.JSONFlag()),
 		Action: keysAction(p, retire, "NAME"),
 	}
@@ -155,7 +155,7 @@ func retire(k *keysCall) error {
 	part.Retired, part.Opens = a.Retired(r), epochsOf(a, r)
 	text := fmt.Sprintf("%v is retired\nIt still opens the epochs %s, and so do their objects without the key chain: do not destroy it.\n", r, numbers(part.Opens))
 	if len(part.Sole) > 0 {
-		text += fmt.Sprintf("NOTHING ELSE opens the epochs %s: walarchive keys rewrap --from %v --to NAME\n", numbers(part.Sole), r)
+		text += fmt.Sprintf("NO OTHER PRINCIPAL KEY opens the epochs %s: walarchive keys rewrap --from %v --to NAME\n", numbers(part.Sole), r)
 	}
 	return k.print(part, "%s", text)
 }

@@ -15,7 +15,7 @@ func verifyCommand(p command.Process) *cli.Command {
 	return &cli.Command{
 		Name:  "verify",
 		Usage: "check that the archive is whole; exit 0 sound, 1 problems, 2 could not check",
-		Flags: append(command.ConfigFlags(),
+		Flags: append(append(command.ConfigFlags(), command.RecoveryFlags()...),
 			&cli.StringFlag{Name: "level", Value: "facts", Usage: "`LEVEL` of checking: names (a listing), facts (first frames too), full (every byte)"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the report: text, json or junit"},
 			&cli.StringFlag{Name: "from", Usage: "check from segment `SEG` on"},

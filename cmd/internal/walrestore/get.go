@@ -23,7 +23,7 @@ func getCommand(p command.Process) *cli.Command {
 		ArgsUsage: "NAME DEST",
 		Description: "Exit code 0: the file is at DEST, whole and verified. 1: the archive ends before it. 200: neither\n" +
 			"is known, and PostgreSQL must not go on. A standby that streams is told 1 for 200: it needs no file.",
-		Flags: append(command.ConfigFlags(),
+		Flags: append(append(command.ConfigFlags(), command.RecoveryFlags()...),
 			&cli.StringFlag{Name: "timeline", Usage: "the timeline that the server follows: latest or `N` (restore.timeline)"},
 			&cli.BoolFlag{Name: "partial", Usage: "serve the .partial when the complete segment is not there"}),
 		Action: func(c *cli.Context) error {
