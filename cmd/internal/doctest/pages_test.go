@@ -16,6 +16,7 @@ func recorded() []struct{ page, scenario, state string } {
 		{"docs/patroni.md", "A-plain", ""},
 		{"docs/kubernetes.md", "A-plain", ""},
 		{"docs/security.md", "A-plain", ""},
+		{"docs/keys-archive.md", "A-plain", ""},
 	}
 }
 

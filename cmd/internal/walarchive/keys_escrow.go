@@ -132,14 +132,14 @@ func listEscrow(_ *cli.Context, _ *session.Session, a *archive.Archive) (listing
 
 func (l escrows) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	row(t, "recipient", "opens epochs", "")
+	row(t, "recipient", "opens epochs", "later ones")
 	for _, h := range l {
-		note := "and all that come"
+		note := "yes"
 		switch {
 		case !h.Current:
-			note = "removed"
+			note = "no: removed"
 		case len(h.Missing) > 0:
-			note = "NOT " + numbers(h.Missing)
+			note = "yes, but NOT " + numbers(h.Missing)
 		}
 		row(t, string(h.Recipient), numbers(h.Opens), note)
 	}
