@@ -3,9 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,7 +37,7 @@ func newHost(t testing.TB, id wal.Identity) *host {
 	path := t.TempDir()
 	for name, b := range map[string][]byte{
 		"PG_VERSION":               []byte(strconv.Itoa(id.Major) + "\n"),
-		"global/pg_control":        controlFile(id),
+		"global/pg_control":        waltest.Control(id),
 		"pg_wal/archive_status/.k": nil,
 	} {
 		file := filepath.Join(path, name)
@@ -51,21 +49,6 @@ func newHost(t testing.TB, id wal.Identity) *host {
 		}
 	}
 	return &host{t, id, dataDir(t, path), waltest.New(id, 1, 3*wal.LSN(id.SegmentSize))}
-}
-
-// controlFile is a pg_control of version 1700 that says as much as is read.
-func controlFile(id wal.Identity) []byte {
-	b := make([]byte, 8192)
-	le := binary.LittleEndian
-	le.PutUint64(b, id.SystemID)
-	le.PutUint32(b[8:], 1700)
-	le.PutUint32(b[16:], uint32(wal.StateProduction))
-	le.PutUint32(b[48:], 1)
-	le.PutUint32(b[216:], 8192)
-	le.PutUint32(b[224:], wal.PageSize)
-	le.PutUint32(b[228:], uint32(id.SegmentSize))
-	le.PutUint32(b[288:], crc32.Checksum(b[:288], crc32.MakeTable(crc32.Castagnoli)))
-	return b
 }
 
 // path is where the file called name lies in pg_wal.

@@ -199,7 +199,7 @@ func TestFindDataDirRefusesOtherDirectories(t *testing.T) {
 		"damaged pg_control": func() (*archive.DataDir, error) {
 			broken := newHost(t, small)
 			file := filepath.Join(broken.dir.Path, "global", "pg_control")
-			if err := os.WriteFile(file, flip(controlFile(small), 5), 0o600); err != nil {
+			if err := os.WriteFile(file, flip(waltest.Control(small), 5), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return archive.FindDataDir(broken.dir.Path, "", "")
