@@ -85,6 +85,9 @@ func (l *Listener) Close() error {
 
 // dial connects to an agent of this account.
 func dial(ctx context.Context, path string) (net.Conn, error) {
+	if _, err := os.Lstat(path); err != nil {
+		return nil, err // before anything else: where nobody listens, nothing can be wrong
+	}
 	if err := checkPlace(path); err != nil {
 		return nil, err
 	}

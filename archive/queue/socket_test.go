@@ -168,12 +168,16 @@ func TestNoAnswer(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	_ = l.Close()
-	open := filepath.Join(shortDir(t), "s")
+	open := hung(t)
 	if err := os.Chmod(filepath.Dir(open), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	world := filepath.Join(shortDir(t), "d", "s")
-	if err := errors.Join(os.Mkdir(filepath.Dir(world), 0o700), os.Chmod(filepath.Dir(filepath.Dir(world)), 0o777)); err != nil {
+	world := filepath.Join(filepath.Dir(hung(t)), "d", "s")
+	if err := errors.Join(os.Mkdir(filepath.Dir(world), 0o700), os.WriteFile(world, nil, 0o600), os.Chmod(filepath.Dir(filepath.Dir(world)), 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(shortDir(t), "s")
+	if err := os.Chmod(filepath.Dir(empty), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -187,7 +191,8 @@ func TestNoAnswer(t *testing.T) {
 		{"hung", hung(t), queue.ErrNoAnswer, "i/o timeout"},
 		{"directory open to the group", open, queue.ErrNoAnswer, "has mode 0750"},
 		{"below a directory open to all", world, queue.ErrNoAnswer, "everybody can write"},
-		{"path too long", "/" + strings.Repeat("x", 107), queue.ErrNoAnswer, "its path has 108 bytes"},
+		{"path too long", "/" + strings.Repeat("x", 107), queue.ErrNoAgent, "none is running"},
+		{"no socket in a directory open to others", empty, queue.ErrNoAgent, "none is running"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -248,6 +253,23 @@ func TestOneAgent(t *testing.T) {
 	}
 	if err := next.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestListenRefuses(t *testing.T) {
+	open := filepath.Join(shortDir(t), "s")
+	if err := os.Chmod(filepath.Dir(open), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ path, says string }{
+		"path too long":           {filepath.Join(shortDir(t), strings.Repeat("x", 100)), "more than 107"},
+		"directory open to group": {open, "has mode 0750"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := queue.Listen(tt.path); !strings.Contains(fmt.Sprint(err), tt.says) {
+				t.Errorf("got %v, want %q", err, tt.says)
+			}
+		})
 	}
 }
 

@@ -2,12 +2,15 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"walarchive/archive"
 	"walarchive/archive/queue"
@@ -18,11 +21,15 @@ import (
 type Daemon struct {
 	// Load reads the configuration, each time anew.
 	Load func() (*session.Session, error)
-	// Autostarted: it ends when nobody has called for agent.idle.
-	Autostarted bool
+	// StartedBy is the process of the push that started it, else 0. Such an
+	// agent ends when nobody has called for agent.idle.
+	StartedBy int
 	// Linger gives it time to stop.
 	Linger func(time.Duration)
 }
+
+// Autostarted reports whether a push started it.
+func (d Daemon) Autostarted() bool { return d.StartedBy != 0 }
 
 // landing is what the end of the agent may take beyond push.timeout.
 const landing = 5 * time.Second
@@ -42,14 +49,35 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.Autostarted() {
+		if alone, err := d.settle(dir, path); alone || err != nil {
+			return err
+		}
+	}
 	l, err := queue.Listen(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, queue.ErrRunning) && d.Autostarted():
+		return nil // another push was faster
+	case err != nil:
 		return advise(err)
 	}
 	defer l.Close()
+	if err := confine(s.Config); err != nil {
+		s.Log.Warn("the agent's memory is less protected than it could be", "error", err)
+	}
 	d.Linger(s.Config.Push.Timeout + landing)
-	a := &agent{Daemon: d, log: s.Log, dir: dir, server: &queue.Server{Log: s.Log}}
+	a := &agent{Daemon: d, log: s.Log, dir: dir, socket: path, server: &queue.Server{Log: s.Log}}
 	return a.run(ctx, s, l)
+}
+
+// settle waits until the push that started this agent has ended. It reports
+// that there is to be none: a postmaster has adopted it.
+func (d Daemon) settle(dir *archive.DataDir, path string) (alone bool, err error) {
+	adopter, alone := adoptedByPostmaster(awaitAdoption(d.StartedBy), dir.Path)
+	if alone {
+		return true, note(path+".start").write(path, adopter)
+	}
+	return false, resetOOM()
 }
 
 // agent is a Daemon that has its socket.
@@ -57,6 +85,7 @@ type agent struct {
 	Daemon
 	log    *slog.Logger
 	dir    *archive.DataDir
+	socket string
 	server *queue.Server
 	now    *service
 	ending sync.WaitGroup // services of former configurations
@@ -67,10 +96,12 @@ func (a *agent) run(ctx context.Context, s *session.Session, l *queue.Listener) 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	a.adopt(s, newService(s, a.dir))
-	a.log.Info("the agent is ready", "socket", l.Addr(), "pgdata", a.dir.Path)
+	a.log.Info("the agent is ready", "socket", a.socket, "pgdata", a.dir.Path)
 	var watch sync.WaitGroup
 	watch.Go(func() {
+		a.notify(daemon.SdNotifyReady)
 		a.watch(ctx)
+		a.notify(daemon.SdNotifyStopping)
 		a.now.stop()
 		stop()
 	})
@@ -92,14 +123,24 @@ func (a *agent) watch(ctx context.Context) {
 	begin := time.Now()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	var watchdog <-chan time.Time
+	if every := a.watchdog(); every > 0 {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		watchdog = t.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-watchdog:
+			a.alive(ctx)
 		case <-hup:
+			a.notifyReloading()
 			a.reload(ctx)
+			a.notify(daemon.SdNotifyReady)
 		case <-tick.C:
-			if a.Autostarted && a.server.Idle(begin) > a.now.Config.Agent.Idle {
+			if a.Autostarted() && a.server.Idle(begin) > a.now.Config.Agent.Idle {
 				a.log.Info("nobody has called for a while")
 				return
 			}

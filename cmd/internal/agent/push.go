@@ -22,10 +22,16 @@ func Push(ctx context.Context, s *session.Session, d *archive.DataDir, path stri
 		return nil, err
 	}
 	a, err := c.Push(ctx, queue.PushQuestion{DataDir: d.Path, File: file})
-	if err != nil {
-		return nil, said(s, err)
+	if err == nil {
+		return &a.Pushed, nil
 	}
-	return &a.Pushed, nil
+	say(s, err)
+	if errors.Is(err, queue.ErrNoAgent) && s.Config.Agent.Autostart {
+		if err := start(s, d, c.Socket); err != nil {
+			s.Log.Warn("no agent can be started", "error", err)
+		}
+	}
+	return nil, err
 }
 
 // client asks the agent of d's server.
@@ -37,13 +43,12 @@ func client(s *session.Session, d *archive.DataDir) (*queue.Client, error) {
 	return &queue.Client{Socket: path, Config: digest(s.Config)}, nil
 }
 
-// said logs why there is no answer. No agent is no news: nobody has to have one.
-func said(s *session.Session, err error) error {
+// say logs why there is no answer. No agent is no news: nobody has to have one.
+func say(s *session.Session, err error) {
 	switch {
 	case errors.Is(err, queue.ErrNoAgent):
 		s.Log.Debug("no agent is running: working alone")
 	case errors.Is(err, queue.ErrNoAnswer):
 		s.Log.Warn("working alone", "because", err)
 	}
-	return err
 }

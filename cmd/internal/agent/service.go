@@ -55,6 +55,7 @@ func (v *service) offer() queue.Offer {
 	return queue.Offer{
 		Config: digest(v.Config),
 		Handlers: map[string]queue.Handler{
+			opPing:       ping,
 			queue.OpPush: queue.Handle(v.pusher.Push),
 		},
 	}

@@ -94,6 +94,9 @@ type Config struct {
 	seen   map[string]string // where a setting was given, by key
 }
 
+// File is the configuration file that was read; empty if there was none.
+func (c *Config) File() string { return c.source }
+
 // Sources are the places a Config comes from.
 type Sources struct {
 	File    string   // from --config; empty: from the environment, else DefaultFile

@@ -32,6 +32,9 @@ type Session struct {
 	Log    *slog.Logger
 	Whole  int64 // see archive.Options
 	Recovery
+
+	Environ []string           // what the configuration was read from: the environment,
+	Said    command.ConfigArgs // and flags
 }
 
 // Start reads the configuration that the flags, the environment and the file
@@ -50,7 +53,7 @@ func Start(c *cli.Context, p command.Process) (*Session, error) {
 	if err := require(); err != nil {
 		return nil, err
 	}
-	s := &Session{Config: cfg, Log: command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON)}
+	s := &Session{Config: cfg, Log: command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON), Environ: p.Environ, Said: said}
 	s.Recovery, err = startRecovery(c)
 	return s, err
 }

@@ -17,15 +17,15 @@ func agentCommand(p command.Process) *cli.Command {
 		Usage:       "work ahead of PostgreSQL, and answer push over a socket",
 		Description: "One to a data directory: cluster.pgdata, or the working directory. SIGHUP reads the\nconfiguration again, SIGTERM ends it when what is on its way has arrived.",
 		Flags: append(command.ConfigFlags(),
-			&cli.BoolFlag{Name: "autostarted", Usage: "end after agent.idle without a call"}),
+			&cli.IntFlag{Name: "autostarted-by", Usage: "process `PID` started it, and it ends after agent.idle without a call"}),
 		Action: func(c *cli.Context) error {
 			if _, err := command.Operands(c); err != nil {
 				return err
 			}
 			d := agent.Daemon{
-				Load:        func() (*session.Session, error) { return session.Start(c, p) },
-				Autostarted: c.Bool("autostarted"),
-				Linger:      linger(p),
+				Load:      func() (*session.Session, error) { return session.Start(c, p) },
+				StartedBy: c.Int("autostarted-by"),
+				Linger:    linger(p),
 			}
 			if err := d.Run(c.Context); err != nil {
 				return fmt.Errorf("agent: %w", err)
