@@ -5,6 +5,7 @@
 //
 //	fixture SCENARIO STATE DIR   lay out a recorded server below DIR: DIR/pgdata, DIR/keyrings;
 //	                             STATE is - for a server without keys, or one of its key states
+//	keys SCENARIO STATE DIR      give the server below DIR another of its key states
 //	segment SCENARIO SEG DST     write a recorded segment, as it lay in pg_wal
 //	plain SCENARIO SEG DST       write its plaintext
 //	digest FILE SHA256           compare the digest of a file
@@ -53,6 +54,7 @@ func run(t *testing.T, dir string, setup func(*testscript.Env)) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fixture":  fixture,
+			"keys":     keyState,
 			"segment":  segment,
 			"plain":    plain,
 			"digest":   digest,
@@ -79,6 +81,13 @@ func fixture(ts *testscript.TestScript, neg bool, args []string) {
 	if args[1] != "-" {
 		ts.Check(host.SetKeys(args[1]))
 	}
+}
+
+func keyState(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, "keys SCENARIO STATE DIR", 3)
+	s, err := fixtures.Open(args[0])
+	ts.Check(err)
+	ts.Check(s.At(ts.MkAbs(args[2])).SetKeys(args[1]))
 }
 
 // find finds a segment of a scenario.

@@ -75,10 +75,12 @@ func (k known) resolve(words []string) (path string, flags []string) {
 
 func (k known) has(path string) bool { _, ok := k[path]; return ok }
 
+// group reports whether path only has commands below it. Of those that are
+// commands themselves there is one.
 func (k known) group(path string) bool {
 	for other := range k {
 		if strings.HasPrefix(other, path+" ") {
-			return true
+			return path != "walarchive keys history"
 		}
 	}
 	return false

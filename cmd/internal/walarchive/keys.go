@@ -23,7 +23,8 @@ func keysCommand(p command.Process) *cli.Command {
 		Usage: "the archive's keys",
 		Subcommands: []*cli.Command{
 			keysRead(p, "list", "show the epochs and the principal keys that open them", listEpochs),
-			keysRead(p, "history", "show the key chain, entry by entry", listChain),
+			keysHistory(p),
+			keysNeeded(p),
 			keysRotate(p),
 			keysRewrap(p),
 			keysRetire(p),
@@ -182,10 +183,6 @@ func inEscrow(to []escrow.Recipient) string {
 
 // chain is the key chain as it stands.
 type chain []keys.Entry
-
-func listChain(_ *cli.Context, _ *session.Session, a *archive.Archive) (listing, error) {
-	return chain(a.Chain()), nil
-}
 
 func (l chain) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)

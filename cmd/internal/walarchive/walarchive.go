@@ -4,8 +4,8 @@
 //	archive_command = 'walarchive push %p'
 //
 // Every failure is exit code 1, upon which PostgreSQL tries again later; more
-// than 125 would restart its archiver. Only verify has a third answer: 1 says
-// that there are problems, 2 that it could not check.
+// than 125 would restart its archiver. Commands that check have a third answer:
+// 1 says that there are problems, 2 that they could not check.
 package walarchive
 
 import (
@@ -22,7 +22,7 @@ const name = "walarchive"
 // Exit codes other than 0.
 const (
 	exitFailed     = 1
-	exitUnverified = 2 // verify could not check
+	exitUnverified = 2 // could not check
 )
 
 // Run is the program.
@@ -36,7 +36,8 @@ func Run(ctx context.Context, p command.Process) int {
 }
 
 func failure(command string) int {
-	if command == "verify" {
+	switch command {
+	case "verify", "keys history rebuild":
 		return exitUnverified
 	}
 	return exitFailed
