@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"walarchive/archive"
+	"walarchive/archive/queue"
 )
 
 // Outcome is what PostgreSQL is to make of a call.
@@ -45,6 +46,9 @@ type Restorer struct {
 	Open func(ctx context.Context) (*archive.Archive, error)
 	Dir  *archive.DataDir
 	Get  archive.GetOptions
+	// Agent is asked before the archive is opened here; nil if there is none.
+	// Where it gives queue.ErrNoAnswer, the file is got without it.
+	Agent func(ctx context.Context, name, dest string, o archive.GetOptions) (*archive.Got, error)
 
 	RetryFor       time.Duration // how long a recovery waits for a store or key service in trouble
 	OnError        OnError       // zero is Auto
@@ -121,14 +125,21 @@ func (c *call) deliver(ctx context.Context) (*archive.Got, error) {
 	return c.retry(ctx)
 }
 
-// once asks the archive one time. progress hears of what arrives.
+// once asks the archive one time, through the agent or without. progress hears
+// of what arrives.
 func (c *call) once(ctx context.Context, progress func()) (*archive.Got, error) {
+	o := c.Get
+	o.Progress = progress
+	if c.Agent != nil {
+		got, err := c.Agent(ctx, c.name, c.dest, o)
+		if !errors.Is(err, queue.ErrNoAnswer) {
+			return got, err
+		}
+	}
 	a, err := c.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := c.Get
-	o.Progress = progress
 	return a.Get(ctx, c.Dir, c.name, c.dest, o)
 }
 

@@ -18,7 +18,7 @@
 // A connection carries one call. Every message is four bytes, the length of
 // what follows, big-endian and at most 64 KiB, and then one JSON object:
 //
-//	-> {"protocol":1, "op":"push", "config":"…", "question":{…}}
+//	-> {"protocol":1, "op":"push" or "get", "config":"…", "question":{…}}
 //	<- {"working":true, "progress":0}        once each half second, until
 //	<- {"answer":{…}}                        what was asked for was done, or
 //	<- {"failure":{"kinds":[…], "text":"…", "hint":"…"}}    it failed, or

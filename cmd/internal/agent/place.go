@@ -29,8 +29,12 @@ func socket(c *config.Config, d *archive.DataDir) (string, error) {
 	}
 	// By inode: the two commands may come to the directory by different paths.
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%d", st.Dev, st.Ino))
-	dir := fmt.Sprintf("%s-%d", c.Cluster.Name, d.Control.SystemID)
-	return filepath.Join(c.Spool.Path, dir, "agent-"+hex.EncodeToString(sum[:4])), nil
+	return filepath.Join(spool(c, d), "agent-"+hex.EncodeToString(sum[:4])), nil
+}
+
+// spool is the directory for what concerns the cluster of d.
+func spool(c *config.Config, d *archive.DataDir) string {
+	return filepath.Join(c.Spool.Path, fmt.Sprintf("%s-%d", c.Cluster.Name, d.Control.SystemID))
 }
 
 // digest is of all that decides what a call means.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ type service struct {
 	*session.Session
 	holder *queue.Holder
 	pusher *queue.Pusher
+	getter *queue.Getter
 
 	work sync.WaitGroup // looking for what to do next
 	stop context.CancelFunc
@@ -35,7 +37,30 @@ func newService(s *session.Session, dir *archive.DataDir) *service {
 		Timeout: s.Config.Push.Timeout, Workers: s.Config.Agent.Workers, Memory: memory,
 		Log: s.Log, Done: v.pushed,
 	})
+	v.getter = v.newGetter(dir, memory)
 	return v
+}
+
+// historyAge bounds how long a promotion elsewhere can go unnoticed by a server
+// that knows nothing of it either.
+const historyAge = 5 * time.Second
+
+// newGetter is for restoring. It has the archive open once more, for calls of
+// the store are repeated by those who ask: they know how long to.
+func (v *service) newGetter(dir *archive.DataDir, memory int64) *queue.Getter {
+	p := queue.NewPrefetch(queue.PrefetchOptions{
+		Depth: v.Config.Agent.Prefetch, Log: v.Log,
+		Room: queue.Room{
+			Memory: memory / 2, Take: v.pusher.TakeMemory, Return: v.pusher.ReturnMemory,
+			Spool: spool(v.Config, dir), SpoolBytes: int64(v.Config.Agent.Spool) << 20,
+		},
+	})
+	s := *v.Session
+	s.HistoryAge = historyAge
+	return &queue.Getter{
+		Dir: dir.Path, Prefetch: p, Done: v.got,
+		Holder: queue.NewHolder(func(ctx context.Context) (*archive.Archive, error) { return s.OpenOver(ctx, dir, p.Over) }),
+	}
 }
 
 // try reports why the archive cannot be opened; nil if it can.
@@ -57,6 +82,7 @@ func (v *service) offer() queue.Offer {
 		Handlers: map[string]queue.Handler{
 			opPing:       ping,
 			queue.OpPush: queue.Handle(v.pusher.Push),
+			queue.OpGet:  queue.Handle(v.getter.Get),
 		},
 	}
 }
@@ -69,6 +95,8 @@ func (v *service) end() {
 	v.work.Wait()
 	v.pusher.Wait()
 	v.land()
+	v.getter.Prefetch.Close()
+	v.getter.Holder.Drop()
 	v.holder.Drop()
 }
 
@@ -80,4 +108,17 @@ func (v *service) pushed(f queue.Finished) {
 		return
 	}
 	session.LogPush(v.Log.With("ahead", f.Ahead), name, f.Pushed, f.Took)
+}
+
+// got logs a get, one line for each file. The end of the archive is asked for
+// every few seconds and is no news.
+func (v *service) got(d queue.Delivery) {
+	switch {
+	case d.Err == nil:
+		session.LogGet(v.Log, d.Name, d.Got, d.Took)
+	case errors.Is(d.Err, archive.ErrEnd):
+		v.Log.Debug("absent", "file", d.Name, "reason", d.Err)
+	default:
+		v.Log.Warn("not restored", "file", d.Name, "error", d.Err, "took", d.Took)
+	}
 }

@@ -81,6 +81,8 @@ type Config struct {
 		Idle      time.Duration // after which one started so ends
 		Workers   int           // files pushed ahead at once
 		Memory    int           // MiB of segments in the works
+		Prefetch  int           // segments fetched ahead at most
+		Spool     int           // MiB of the spool for them
 	}
 	Verify struct {
 		AcceptedGaps []string // SEG..SEG, both included

@@ -86,6 +86,8 @@ func (c *Config) settings() []setting {
 		{"agent.idle", duration(&c.Agent.Idle, time.Second, 24*time.Hour), "time without a call after which an agent started so ends"},
 		{"agent.workers", number(&c.Agent.Workers, 1, 64), "files that the agent pushes ahead at once"},
 		{"agent.memory", number(&c.Agent.Memory, 2, 65536), "MiB that the agent may use for segments in the works"},
+		{"agent.prefetch", number(&c.Agent.Prefetch, 0, 64), "segments that the agent fetches ahead of a recovery at most; 0 fetches none"},
+		{"agent.spool", number(&c.Agent.Spool, 0, 1<<20), "MiB of the spool for what was fetched ahead and does not fit into memory"},
 
 		{"verify.accepted_gaps", list(&c.Verify.AcceptedGaps, isGap), "segments known to be missing: FIRST..LAST"},
 
@@ -113,6 +115,7 @@ func defaults() *Config {
 	c.Restore.HistoryOnError = "absent"
 	c.Spool.Path = "/var/spool/walarchive"
 	c.Agent.Idle, c.Agent.Workers, c.Agent.Memory = 10*time.Minute, 2, 64
+	c.Agent.Prefetch, c.Agent.Spool = 16, 256
 	c.Log.Level = slog.LevelWarn
 	return c
 }

@@ -68,6 +68,7 @@ func systems(b *testing.B) []system {
 	all := []system{
 		{reference, openPgBackRest},
 		{"walarchive", tools.open},
+		{"walarchive agent", tools.openWithAgent},
 	}
 	if _, err := exec.LookPath("wal-g"); err == nil {
 		all = append(all, system{"wal-g", openWALG})
@@ -178,6 +179,8 @@ type = "file"
 path = %q
 [spool]
 path = %q
+[agent]
+socket = %q
 `
 
 // open sets walarchive up in its default configuration.
@@ -195,7 +198,7 @@ func (o ours) open(b *testing.B, p place, data, target string) setup {
 		}
 	}
 	file := filepath.Join(p.dir, "walarchive.toml")
-	pgtest.WriteFile(b, file, fmt.Sprintf(configuration, url, s3, filepath.Join(p.dir, "keyring"), filepath.Join(p.dir, "spool")))
+	pgtest.WriteFile(b, file, fmt.Sprintf(configuration, url, s3, filepath.Join(p.dir, "keyring"), filepath.Join(p.dir, "spool"), o.socket(p)))
 	program := func(name string) string { return filepath.Join(o.bin, name) + " --config " + file }
 	pgtest.MustRun(b, data, "/usr/bin/env", append(append([]string{}, e...), o.bin+"/walarchive", "--config", file, "init", "--create-key")...)
 	return setup{
@@ -204,3 +207,14 @@ func (o ours) open(b *testing.B, p place, data, target string) setup {
 		environ: e,
 	}
 }
+
+// openWithAgent is open with the agent running.
+func (o ours) openWithAgent(b *testing.B, p place, data, target string) setup {
+	b.Helper()
+	s := o.open(b, p, data, target)
+	s.daemon = []string{filepath.Join(o.bin, "walarchive"), "--config", filepath.Join(p.dir, "walarchive.toml"), "agent"}
+	s.socket = o.socket(p)
+	return s
+}
+
+func (ours) socket(p place) string { return filepath.Join(p.dir, "spool/agent") }

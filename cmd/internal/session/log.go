@@ -21,3 +21,14 @@ func LogPush(log *slog.Logger, name string, done *archive.Pushed, took time.Dura
 		log.Info("archived", "file", name, "object", done.Object, "bytes", done.Plain, "stored", done.Sealed, "took", took)
 	}
 }
+
+// LogGet logs what became of a WAL file that was brought back.
+func LogGet(log *slog.Logger, name string, got *archive.Got, took time.Duration) {
+	for _, w := range got.Warnings {
+		log.Warn(w, "file", name, "object", got.Object)
+	}
+	if got.Cut != 0 {
+		log.Warn("the server's timeline left this segment's: zeros from there on", "file", name, "from", got.Cut)
+	}
+	log.Info("restored", "file", name, "object", got.Object, "bytes", got.Plain, "took", took)
+}

@@ -35,6 +35,8 @@ type Session struct {
 
 	Environ []string           // what the configuration was read from: the environment,
 	Said    command.ConfigArgs // and flags
+
+	HistoryAge time.Duration // see archive.Options
 }
 
 // Start reads the configuration that the flags, the environment and the file
@@ -157,6 +159,7 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 	o := archive.Options{
 		Workers:                 s.Config.Archive.Workers,
 		Whole:                   s.Whole,
+		HistoryAge:              s.HistoryAge,
 		Log:                     s.Log,
 		Spool:                   s.Config.Spool.Path,
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
@@ -191,15 +194,16 @@ func (s *Session) ServerKeys(pgdata string) tde.Fetch {
 
 // Open opens the archive, with calls of the store repeated.
 func (s *Session) Open(ctx context.Context, d *archive.DataDir) (*archive.Archive, error) {
-	return s.open(ctx, d, s.Patient)
+	return s.OpenOver(ctx, d, s.Patient)
 }
 
 // OpenOnce opens the archive for a caller that repeats what fails by itself.
 func (s *Session) OpenOnce(ctx context.Context, d *archive.DataDir) (*archive.Archive, error) {
-	return s.open(ctx, d, func(b storage.Bucket) storage.Bucket { return b })
+	return s.OpenOver(ctx, d, func(b storage.Bucket) storage.Bucket { return b })
 }
 
-func (s *Session) open(ctx context.Context, d *archive.DataDir, wrap func(storage.Bucket) storage.Bucket) (*archive.Archive, error) {
+// OpenOver opens the archive in what wrap makes of its bucket.
+func (s *Session) OpenOver(ctx context.Context, d *archive.DataDir, wrap func(storage.Bucket) storage.Bucket) (*archive.Archive, error) {
 	b, err := s.Bucket(ctx)
 	if err != nil {
 		return nil, err

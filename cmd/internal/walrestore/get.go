@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"walarchive/archive"
+	"walarchive/cmd/internal/agent"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/config"
 	"walarchive/cmd/internal/session"
@@ -59,6 +60,7 @@ func get(c *cli.Context, p command.Process, name, dest string) error {
 		// Not with calls repeated: the restorer itself does that.
 		Open:           func(ctx context.Context) (*archive.Archive, error) { return s.OpenOnce(ctx, d) },
 		Dir:            d,
+		Agent:          agent.Get(s, d),
 		Get:            o,
 		RetryFor:       s.Config.Restore.RetryFor,
 		OnError:        pitr.OnError(s.Config.Restore.OnError),
@@ -69,7 +71,7 @@ func get(c *cli.Context, p command.Process, name, dest string) error {
 	}
 	got, outcome, err := r.Restore(c.Context, name, dest)
 	if err == nil {
-		logGet(s.Log, name, got, time.Since(begin))
+		session.LogGet(s.Log, name, got, time.Since(begin))
 	}
 	return answer(s.Log, name, outcome, err)
 }
@@ -88,14 +90,4 @@ func answer(log *slog.Logger, name string, outcome pitr.Outcome, err error) erro
 		return command.WithCode(exitAbsent, err)
 	}
 	return command.WithCode(exitFailed, err)
-}
-
-func logGet(log *slog.Logger, name string, got *archive.Got, took time.Duration) {
-	for _, w := range got.Warnings {
-		log.Warn(w, "file", name, "object", got.Object)
-	}
-	if got.Cut != 0 {
-		log.Warn("the server's timeline left this segment's: zeros from there on", "file", name, "from", got.Cut)
-	}
-	log.Info("restored", "file", name, "object", got.Object, "bytes", got.Plain, "took", took)
 }
