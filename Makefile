@@ -2,6 +2,7 @@
 # make demo    what they do, shown on recorded WAL; needs nothing but Go
 # make test    everything that must hold; installs PostgreSQL if it is missing
 # make lint    gofmt, vet, staticcheck
+# make test-cosmian   the KMIP driver against the real Cosmian KMS; see the target
 # make fuzz    every fuzz target, FUZZTIME each
 # make bench   every benchmark; then, beside pgBackRest, the push and restore of WAL
 # make cover   coverage of all tests, by function
@@ -17,7 +18,7 @@ LDFLAGS  = -s -w -X walarchive/cmd/internal/command.version=$(VERSION)
 FUZZTIME = 3s
 GO       = go
 
-.PHONY: build demo test lint fuzz bench cover install clean
+.PHONY: build demo test test-cosmian lint fuzz bench cover install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/walarchive ./cmd/walrestore
@@ -29,6 +30,14 @@ demo: build
 test: lint install
 	$(GO) test -race -tags $(TAGS),integration -timeout 20m -json ./... | $(GO) run ./cmd/internal/testenv/noskip
 	$(MAKE) --no-print-directory fuzz
+
+# Not part of test: the server is built from its crate, for which it takes a Rust
+# of 1.87 or later and a quarter of an hour, and it runs only where OpenSSL has a
+# FIPS provider. Where that is not in its usual place, OPENSSL_MODULES and
+# OPENSSL_CONF say so.
+test-cosmian:
+	@cmd/internal/testenv/install.sh cosmian
+	$(GO) test -tags cosmian -count 1 -run TestRealCosmian ./keys/kmip
 
 # govulncheck is run where it is installed: it needs its vulnerability database
 # from the network, so it is no tool of this module.

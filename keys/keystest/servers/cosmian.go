@@ -44,7 +44,7 @@ func StartCosmian(t testing.TB) *Cosmian {
 		"--socket-server-start", "--socket-server-hostname", "127.0.0.1", "--socket-server-port", port,
 		"--tls-cert-file", pair.Cert, "--tls-key-file", pair.Key, "--clients-ca-cert-file", ca.File)
 	cmd.Dir = dir
-	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "RUST_LOG=warn"}
+	cmd.Env = append(os.Environ(), "HOME="+dir, "RUST_LOG=warn")
 	s.Process = Start(t, cmd, s.ready)
 	return s
 }
