@@ -58,7 +58,7 @@ func readText(t *testing.T, name string) string {
 
 // moveKeys lays a recorded server out below dir, and what its keyring files
 // hold in the service, one engine for each of its providers.
-func moveKeys(t *testing.T, s *servers.OpenBao, dir string) {
+func moveKeys(t *testing.T, s *servers.Vault, dir string) {
 	t.Helper()
 	scenario, err := fixtures.Open("C-rotation")
 	if err != nil {
@@ -98,7 +98,7 @@ func moveKeys(t *testing.T, s *servers.OpenBao, dir string) {
 }
 
 // putKeyring stores the keys of a keyring file; package keys/file has the form.
-func putKeyring(t *testing.T, s *servers.OpenBao, mount, name string) {
+func putKeyring(t *testing.T, s *servers.Vault, mount, name string) {
 	t.Helper()
 	const record = 292
 	for b := []byte(readText(t, name)); len(b) >= record; b = b[record:] {

@@ -17,23 +17,30 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"walarchive/keys/keystest/kmiptest"
 )
 
-// OpenBao is a server over TLS that keeps everything in memory.
-type OpenBao struct {
+// Vault is a server over TLS that keeps everything in memory: HashiCorp's, or
+// OpenBao, which came of it.
+type Vault struct {
 	*Process
 	URL   string
 	CA    string // file
 	Token string // may do everything
 
-	client *http.Client
+	client    *http.Client
+	unsealKey *regexp.Regexp // finds it in the log
 }
 
 // StartOpenBao starts a server, unsealed and without engines of use.
-func StartOpenBao(t testing.TB) *OpenBao {
+func StartOpenBao(t testing.TB) *Vault {
 	t.Helper()
 	dir, addr := t.TempDir(), FreeAddr(t)
-	s := &OpenBao{URL: "https://" + addr, CA: filepath.Join(dir, "vault-ca.pem"), Token: "root-of-test"}
+	s := &Vault{
+		URL: "https://" + addr, CA: filepath.Join(dir, "vault-ca.pem"), Token: "root-of-test",
+		unsealKey: regexp.MustCompile(`Unseal Key: (\S+)`),
+	}
 	cmd := exec.Command(Program(t, "openbao"), "server", "-dev", "-dev-tls", "-dev-tls-cert-dir="+dir,
 		"-dev-root-token-id="+s.Token, "-dev-no-store-token", "-dev-listen-address="+addr)
 	cmd.Env = []string{"HOME=" + dir, "PATH=/bin:/usr/bin"}
@@ -41,8 +48,34 @@ func StartOpenBao(t testing.TB) *OpenBao {
 	return s
 }
 
+var rootToken = regexp.MustCompile(`"root_token":"([^"]+)"`)
+
+// StartVault starts HashiCorp's server, in the small frame of
+// cmd/internal/testenv/servers/vault: without namespaces, which its open
+// edition has not, and without logins of Kubernetes.
+func StartVault(t testing.TB) *Vault {
+	t.Helper()
+	ca := kmiptest.NewAuthority(t)
+	pair, addr := ca.Server(t), FreeAddr(t)
+	s := &Vault{URL: "https://" + addr, CA: ca.File, unsealKey: regexp.MustCompile(`"unseal_key":"([^"]+)"`)}
+	cmd := exec.Command(Program(t, "vault"), "-addr", addr, "-cert", pair.Cert, "-key", pair.Key)
+	s.Process = Start(t, cmd, func() error { return nil })
+	err := s.await(func() error {
+		said := rootToken.FindStringSubmatch(s.Log(t))
+		if said == nil {
+			return errors.New("it has said nothing yet")
+		}
+		s.Token = said[1]
+		return s.ready()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // ready reports whether the server does what it is asked, as root.
-func (s *OpenBao) ready() error {
+func (s *Vault) ready() error {
 	ca, err := os.ReadFile(s.CA)
 	if err != nil {
 		return err
@@ -61,7 +94,7 @@ func (s *OpenBao) ready() error {
 
 // Do has root do something that must succeed, in a namespace or in none, and
 // gives the answer's data, or auth where it has that.
-func (s *OpenBao) Do(t testing.TB, namespace, method, path string, body any) map[string]any {
+func (s *Vault) Do(t testing.TB, namespace, method, path string, body any) map[string]any {
 	t.Helper()
 	data, err := s.call(namespace, method, path, body)
 	if err != nil {
@@ -70,7 +103,7 @@ func (s *OpenBao) Do(t testing.TB, namespace, method, path string, body any) map
 	return data
 }
 
-func (s *OpenBao) call(namespace, method, path string, body any) (map[string]any, error) {
+func (s *Vault) call(namespace, method, path string, body any) (map[string]any, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
@@ -105,7 +138,7 @@ func (s *OpenBao) call(namespace, method, path string, body any) (map[string]any
 
 // Mount mounts an engine and waits until it works: one of key and value,
 // version 2, takes a moment to set itself up.
-func (s *OpenBao) Mount(t testing.TB, namespace, path, kind string) {
+func (s *Vault) Mount(t testing.TB, namespace, path, kind string) {
 	t.Helper()
 	body := map[string]any{"type": kind}
 	if kind == "kv" {
@@ -125,7 +158,7 @@ func (s *OpenBao) Mount(t testing.TB, namespace, path, kind string) {
 }
 
 // TokenFor makes a token that may do what the policy says, and no more.
-func (s *OpenBao) TokenFor(t testing.TB, policy, ttl string) string {
+func (s *Vault) TokenFor(t testing.TB, policy, ttl string) string {
 	t.Helper()
 	name := fmt.Sprintf("policy-%d", time.Now().UnixNano())
 	s.Do(t, "", http.MethodPut, "sys/policies/acl/"+name, map[string]string{"policy": policy})
@@ -136,15 +169,15 @@ func (s *OpenBao) TokenFor(t testing.TB, policy, ttl string) string {
 }
 
 // Seal seals the server. Unseal opens it again.
-func (s *OpenBao) Seal(t testing.TB) {
+func (s *Vault) Seal(t testing.TB) {
 	t.Helper()
 	s.Do(t, "", http.MethodPut, "sys/seal", nil)
 }
 
 // Unseal undoes Seal.
-func (s *OpenBao) Unseal(t testing.TB) {
+func (s *Vault) Unseal(t testing.TB) {
 	t.Helper()
-	key := regexp.MustCompile(`Unseal Key: (\S+)`).FindStringSubmatch(s.Log(t))
+	key := s.unsealKey.FindStringSubmatch(s.Log(t))
 	if key == nil {
 		t.Fatal("the server has not said how to unseal it")
 	}

@@ -32,7 +32,7 @@ import (
 )
 
 // rooted are options for root.
-func rooted(s *servers.OpenBao, mount string) Options {
+func rooted(s *servers.Vault, mount string) Options {
 	return Options{URL: s.URL, CA: s.CA, Mount: mount, Token: s.Token}
 }
 
@@ -50,15 +50,27 @@ func policy(t *testing.T, name string) string {
 	return string(m[1])
 }
 
-func putKey(t *testing.T, s *servers.OpenBao, namespace, mount, name string, key []byte) {
+func putKey(t *testing.T, s *servers.Vault, namespace, mount, name string, key []byte) {
 	t.Helper()
 	s.Do(t, namespace, http.MethodPost, mount+"/data/"+name, map[string]any{
 		"data": map[string]string{"key": base64.StdEncoding.EncodeToString(key)},
 	})
 }
 
+// serverTest is something that must hold with a real server.
+type serverTest struct {
+	name string
+	test func(*testing.T, *servers.Vault)
+}
+
 func TestOpenBao(t *testing.T) {
-	s := servers.StartOpenBao(t)
+	testServer(t, servers.StartOpenBao(t), serverTest{"namespaces", testNamespaces}, serverTest{"Kubernetes", testKubernetes}, serverTest{"XChaCha20 in Transit", testXChaCha})
+}
+
+func TestVault(t *testing.T) { testServer(t, servers.StartVault(t)) }
+
+// testServer is what all servers must pass; more is what only this one has.
+func testServer(t *testing.T, s *servers.Vault, more ...serverTest) {
 	mounts := 0
 	mount := func(t *testing.T, kind string) string {
 		mounts++
@@ -66,7 +78,7 @@ func TestOpenBao(t *testing.T) {
 		s.Mount(t, "", path, kind)
 		return path
 	}
-	s.Do(t, "", http.MethodDelete, "sys/mounts/secret", nil) // the one it begins with
+	s.Do(t, "", http.MethodDelete, "sys/mounts/secret", nil) // the one it may begin with
 	s.Mount(t, "", "secret", "kv")
 	s.Mount(t, "", "transit", "transit")
 
@@ -79,28 +91,22 @@ func TestOpenBao(t *testing.T) {
 	t.Run("Transit", func(t *testing.T) {
 		keystest.TestWrapper(t, func(t *testing.T) keys.Wrapper { return newTransitProvider(t, rooted(s, mount(t, "transit"))) })
 	})
-	for _, tt := range []struct {
-		name string
-		test func(*testing.T, *servers.OpenBao)
-	}{
+	all := append([]serverTest{
 		{"secrets and what is left of them", testSecrets},
 		{"policies for KV", testKVPolicies},
 		{"policies for Transit", testTransitPolicies},
 		{"versions of a Transit key", testTransitVersions},
 		{"a chain in Transit", testTransitChain},
-		{"namespaces", testNamespaces},
 		{"a token that expires", testExpiry},
 		{"AppRole", testAppRole},
-		{"Kubernetes", testKubernetes},
 		{"certificates", testCertificates},
-		{"sealed and unsealed", testSeal},
-		{"gone", testGone},
-	} {
+	}, more...)
+	for _, tt := range append(all, serverTest{"sealed and unsealed", testSeal}, serverTest{"gone", testGone}) {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, s) })
 	}
 }
 
-func testSecrets(t *testing.T, s *servers.OpenBao) {
+func testSecrets(t *testing.T, s *servers.Vault) {
 	p := newKV(t, rooted(s, "secret"))
 	putKey(t, s, "", "secret", "dir/k", key16)
 	putKey(t, s, "", "secret", "dir/k", bytes.Repeat([]byte{7}, 32))
@@ -128,14 +134,14 @@ func testSecrets(t *testing.T, s *servers.OpenBao) {
 }
 
 // as is a provider's options for a token of the documentation's policy.
-func as(t *testing.T, s *servers.OpenBao, mount, name string) Options {
+func as(t *testing.T, s *servers.Vault, mount, name string) Options {
 	t.Helper()
 	o := rooted(s, mount)
 	o.Token = s.TokenFor(t, policy(t, name), "10m")
 	return o
 }
 
-func testKVPolicies(t *testing.T, s *servers.OpenBao) {
+func testKVPolicies(t *testing.T, s *servers.Vault) {
 	use, create := newKV(t, as(t, s, "secret", "kv-use")), newKV(t, as(t, s, "secret", "kv-create"))
 	_, err := use.Create(t.Context(), "wal-1")
 	checkError(t, err, fs.ErrPermission, "permission denied")
@@ -161,7 +167,7 @@ func testKVPolicies(t *testing.T, s *servers.OpenBao) {
 	}
 }
 
-func testTransitPolicies(t *testing.T, s *servers.OpenBao) {
+func testTransitPolicies(t *testing.T, s *servers.Vault) {
 	use := newTransitProvider(t, as(t, s, "transit", "transit-use"))
 	wrap := newTransitProvider(t, as(t, s, "transit", "transit-wrap"))
 	create := newTransitProvider(t, as(t, s, "transit", "transit-create"))
@@ -189,7 +195,7 @@ func testTransitPolicies(t *testing.T, s *servers.OpenBao) {
 	checkError(t, err, fs.ErrPermission, "")
 }
 
-func testTransitVersions(t *testing.T, s *servers.OpenBao) {
+func testTransitVersions(t *testing.T, s *servers.Vault) {
 	p := newTransitProvider(t, rooted(s, "transit"))
 	secret, err := crypt.RandomKey(rand.Reader)
 	if err != nil {
@@ -226,22 +232,34 @@ func testTransitVersions(t *testing.T, s *servers.OpenBao) {
 		_, err := p.Wrap(t.Context(), kind, secret)
 		checkError(t, err, keys.ErrBadKey, kind)
 	}
-	for _, kind := range []string{"chacha20-poly1305", "xchacha20-poly1305"} {
-		s.Do(t, "", http.MethodPost, "transit/keys/"+kind, map[string]string{"type": kind})
-		box, err := p.Wrap(t.Context(), kind, secret)
-		if err != nil {
-			t.Errorf("%s: %v", kind, err)
-			continue
-		}
-		if got, err := p.Unwrap(t.Context(), kind, box); err != nil || !got.Equal(secret) {
-			t.Errorf("%s: got another secret, or error %v", kind, err)
-		}
+	wrapsBy(t, s, p, "chacha20-poly1305")
+}
+
+// OpenBao has it, Vault has not.
+func testXChaCha(t *testing.T, s *servers.Vault) {
+	wrapsBy(t, s, newTransitProvider(t, rooted(s, "transit")), "xchacha20-poly1305")
+}
+
+// wrapsBy wraps and unwraps with a key of that type.
+func wrapsBy(t *testing.T, s *servers.Vault, p *Transit, kind string) {
+	t.Helper()
+	secret, err := crypt.RandomKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Do(t, "", http.MethodPost, "transit/keys/"+kind, map[string]string{"type": kind})
+	box, err := p.Wrap(t.Context(), kind, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Unwrap(t.Context(), kind, box); err != nil || !got.Equal(secret) {
+		t.Errorf("%s: got another secret, or error %v", kind, err)
 	}
 }
 
 // An archive's chain whose principal keys never leave the service: begun,
 // rotated, and read by a host that may only decrypt.
-func testTransitChain(t *testing.T, s *servers.OpenBao) {
+func testTransitChain(t *testing.T, s *servers.Vault) {
 	ring := func(name string) *keys.Ring {
 		return keys.NewRing(map[string]keys.Provider{"bao": newTransitProvider(t, as(t, s, "transit", name))})
 	}
@@ -274,7 +292,7 @@ func testTransitChain(t *testing.T, s *servers.OpenBao) {
 	}
 }
 
-func testNamespaces(t *testing.T, s *servers.OpenBao) {
+func testNamespaces(t *testing.T, s *servers.Vault) {
 	s.Do(t, "", http.MethodPost, "sys/namespaces/team", nil)
 	s.Mount(t, "team", "inner", "kv")
 	putKey(t, s, "team", "inner", "k", key16)
@@ -305,7 +323,7 @@ func until(t *testing.T, want error, call func() error) {
 	t.Errorf("never gave %v", want)
 }
 
-func testExpiry(t *testing.T, s *servers.OpenBao) {
+func testExpiry(t *testing.T, s *servers.Vault) {
 	putKey(t, s, "", "secret", "wal-x", key16)
 	o := rooted(s, "secret")
 	o.Token, o.TokenFile = "", file(t, s.TokenFor(t, policy(t, "kv-use"), "1s"))
@@ -324,14 +342,14 @@ func testExpiry(t *testing.T, s *servers.OpenBao) {
 }
 
 // named stores the policy kv-use for roles.
-func named(t *testing.T, s *servers.OpenBao) string {
+func named(t *testing.T, s *servers.Vault) string {
 	t.Helper()
 	s.Do(t, "", http.MethodPut, "sys/policies/acl/kv-use", map[string]string{"policy": policy(t, "kv-use")})
 	putKey(t, s, "", "secret", "wal-x", key16)
 	return "kv-use"
 }
 
-func testAppRole(t *testing.T, s *servers.OpenBao) {
+func testAppRole(t *testing.T, s *servers.Vault) {
 	s.Do(t, "", http.MethodPost, "sys/auth/approle", map[string]string{"type": "approle"})
 	s.Do(t, "", http.MethodPost, "auth/approle/role/db", map[string]any{
 		"token_policies": named(t, s), "token_ttl": "2s", "token_max_ttl": "3s",
@@ -358,7 +376,7 @@ func testAppRole(t *testing.T, s *servers.OpenBao) {
 
 // testKubernetes has a cluster of one answer: it takes the token of one
 // account. Everything else is the service's own.
-func testKubernetes(t *testing.T, s *servers.OpenBao) {
+func testKubernetes(t *testing.T, s *servers.Vault) {
 	cluster := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
@@ -404,7 +422,7 @@ func jwt(account string) string {
 	return part(map[string]string{"alg": "RS256"}) + "." + part(claims) + "." + base64.RawURLEncoding.EncodeToString([]byte("signature"))
 }
 
-func testCertificates(t *testing.T, s *servers.OpenBao) {
+func testCertificates(t *testing.T, s *servers.Vault) {
 	cert, key := clientCertificate(t)
 	text, err := os.ReadFile(cert)
 	if err != nil {
@@ -452,7 +470,7 @@ func clientCertificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-func testSeal(t *testing.T, s *servers.OpenBao) {
+func testSeal(t *testing.T, s *servers.Vault) {
 	putKey(t, s, "", "secret", "k", key16)
 	p := newKV(t, rooted(s, "secret"))
 	s.Seal(t)
@@ -466,7 +484,7 @@ func testSeal(t *testing.T, s *servers.OpenBao) {
 	}
 }
 
-func testGone(t *testing.T, s *servers.OpenBao) {
+func testGone(t *testing.T, s *servers.Vault) {
 	s.Stop()
 	_, err := newKV(t, rooted(s, "secret")).Key(t.Context(), "k")
 	checkError(t, err, keys.ErrUnavailable, "connection refused")
