@@ -13,6 +13,9 @@ import (
 // errNotStored: the bucket said that it has no such object.
 var errNotStored = errors.New("not stored")
 
+// errOnlyCopies: what is there of a segment are nodes' copies beside its place.
+var errOnlyCopies = fmt.Errorf("%w: no object of its name, only copies of other nodes", ErrHole)
+
 // notStored reports whether err is the bucket's word that object is not there.
 // A key file or directory that is missing gives fs.ErrNotExist too, and must
 // never pass for the end of the archive.
@@ -38,8 +41,11 @@ func (g *get) absent(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("whether the archive ends here cannot be told: %w", err)
 		}
+		if later != nil && later.Name == g.name {
+			return errOnlyCopies
+		}
 		if later != nil {
-			err := fmt.Errorf("%w: %v is", ErrHole, later)
+			err := fmt.Errorf("%w: %v is", ErrHole, later.Name)
 			return advise(err, "a recovery that stopped here would lose what follows: look for the file in pg_wal of the primary and its standbys and push it; see walarchive verify")
 		}
 	}
@@ -62,8 +68,9 @@ func (g *get) onwards() []wal.Timeline {
 }
 
 // later finds a segment of timeline t that comes after the file in the WAL that
-// the server follows; nil if there is none. Any segment comes after a history.
-func (g *get) later(ctx context.Context, t wal.Timeline) (*wal.Name, error) {
+// the server follows, or a node's copy of the file itself; nil if there is none.
+// Any segment comes after a history.
+func (g *get) later(ctx context.Context, t wal.Timeline) (*stored, error) {
 	seg := g.name.Segment.On(t)
 	after := ""
 	if g.name.Kind != wal.KindHistory {
@@ -81,8 +88,8 @@ func (g *get) later(ctx context.Context, t wal.Timeline) (*wal.Name, error) {
 		if forked && s.Name.Segment.Start() >= left {
 			return nil, nil // a dead branch, and so is all behind it
 		}
-		if g.name.Kind == wal.KindHistory || s.Name.Segment.No > seg.No {
-			return &s.Name, nil
+		if g.name.Kind == wal.KindHistory || s.Name.Segment.No > seg.No || s.Node != "" && s.Name == g.name {
+			return &s, nil
 		}
 	}
 	return nil, nil

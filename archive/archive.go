@@ -33,6 +33,8 @@ type Options struct {
 
 	// TDE fetches pg_tde's own principal keys; nil has none of them.
 	TDE tde.Fetch
+	// Mode says how segments that pg_tde encrypts are pushed; zero is Reseal.
+	Mode Mode
 	// RequireEncryptedRestore refuses to write a segment in plaintext for a
 	// server with pg_tde when the source had it encrypted.
 	RequireEncryptedRestore bool
@@ -60,7 +62,7 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TDE == nil {
 		o.TDE = func(context.Context, tde.Provider, string) (crypt.Key, error) {
-			return crypt.Key{}, keys.ErrNoKey
+			return crypt.Key{}, fmt.Errorf("%w: no way to the key was given", keys.ErrUnavailable)
 		}
 	}
 	if o.Rand == nil {

@@ -7,6 +7,12 @@
 //	push  segment file -> decrypt (pg_tde) -> scan, canonical form -> seal -> bucket
 //	get   bucket -> open -> check -> encrypt (pg_tde) -> segment file
 //
+// In the mode Preserve, push leaves out what lies between the file and the seal,
+// and get does it, with the keys that the object's facts name:
+//
+//	push  segment file -> seal -> bucket
+//	get   bucket -> open -> decrypt, scan, canonical form -> check -> encrypt -> segment file
+//
 // An Archive is made by Init, opened by Open, and belongs to one cluster. Its
 // objects are written once and never replaced; their names are formed in
 // layout.go alone:
@@ -15,6 +21,7 @@
 //	keys/NNNNNNNN                                      key chain (package keys)
 //	tde/NNNNNNNN                                       event log of pg_tde's principal keys, sealed
 //	wal/<incarnation>/<timeline>/<log>/<segment>       sealed segment, or <segment>.partial
+//	wal/<incarnation>/<timeline>/<log>/<segment>.node-<node>  a further node's preserved copy of it
 //	wal/<incarnation>/<timeline>/<name>                sealed .history or .backup file
 //	quarantine/<incarnation>/<timeline>/<name>.<n>     sealed bytes of a file that was not accepted
 //	damaged/<object>.<n>                               an object moved away by repair, and its .record

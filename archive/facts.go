@@ -34,6 +34,10 @@ const (
 	ProofSwitch  Proof = "switch"  // a segment switch record; zeros behind it
 	ProofHistory Proof = "history" // records are valid up to where a child timeline's history begins
 	ProofNone    Proof = "none"    // not proven: noise and a stale key look alike
+
+	// ProofPreserved: nothing is proven, neither the end nor any of the content:
+	// it is the server's ciphertext.
+	ProofPreserved Proof = "preserved"
 )
 
 // Facts is what the first frame of a sealed object says about the rest, as
@@ -55,6 +59,10 @@ type Facts struct {
 	WAL       *wal.Facts  `json:"wal,omitempty"`
 
 	Reason string `json:"reason,omitempty"` // quarantine and repair: why
+
+	// TDE is what it takes to decrypt a preserved segment but the principal key.
+	// Size and Digest are then of the ciphertext, and WAL is absent: unknown.
+	TDE *tde.Excerpt `json:"tde,omitempty"`
 }
 
 // ChainTip is the newest entry, of the key chain or of the event log, that a
@@ -65,7 +73,7 @@ type ChainTip struct {
 }
 
 // Bounds that keep facts below the 64 KiB that a sealed object has for them,
-// with the 48 KiB of wal.MaxFactsSize.
+// with the 48 KiB of wal.MaxFactsSize, or 32 KiB of a tde.Excerpt.
 const (
 	maxSpans  = 100  // listed of a source, each of at most some 80 bytes
 	maxReason = 4096 // bytes

@@ -29,14 +29,20 @@ var fixed = archive.Options{
 // The JSON of facts is part of a format that does not change. These are the
 // facts of recorded files; a difference here is a new version of the format.
 func TestFactsAreFrozen(t *testing.T) {
-	for _, c := range []struct{ scenario, state, file string }{
-		{"A-plain", "", "000000010000000000000008"},
-		{"D-toggle", "5-final-on", "00000001000000000000000A"},
-		{"F-timeline", "standby-3-final", "00000001000000000000000C.partial"},
+	for _, c := range []struct {
+		scenario, state, file string
+		mode                  archive.Mode
+		golden                string
+	}{
+		{"A-plain", "", "000000010000000000000008", archive.Reseal, "facts-A-plain.json"},
+		{"D-toggle", "5-final-on", "00000001000000000000000A", archive.Reseal, "facts-D-toggle.json"},
+		{"F-timeline", "standby-3-final", "00000001000000000000000C.partial", archive.Reseal, "facts-F-timeline.json"},
+		{"D-toggle", "5-final-on", "00000001000000000000000A", archive.Preserve, "facts-D-toggle-preserved.json"},
+		{"F-timeline", "standby-3-final", "00000001000000000000000C.partial", archive.Preserve, "facts-F-timeline-preserved.json"},
 	} {
-		t.Run(c.scenario, func(t *testing.T) {
-			got := recordedFacts(t, c.scenario, c.state, c.file)
-			golden := filepath.Join("testdata", "push", "facts-"+c.scenario+".json")
+		t.Run(c.golden, func(t *testing.T) {
+			got := recordedFacts(t, c.scenario, c.state, c.file, c.mode)
+			golden := filepath.Join("testdata", "push", c.golden)
 			if *update {
 				if err := os.WriteFile(golden, got, 0o644); err != nil {
 					t.Fatal(err)
@@ -62,7 +68,7 @@ var eventDigest = regexp.MustCompile(`("events":\{"n":1,"digest":")[0-9a-f]{64}`
 
 // recordedFacts are the facts of a recorded file, laid out for people, with the
 // digests of the newest entries of key chain and event log left out.
-func recordedFacts(t *testing.T, scenario, state, file string) []byte {
+func recordedFacts(t *testing.T, scenario, state, file string, mode archive.Mode) []byte {
 	t.Helper()
 	host, _ := recordedHost(t, scenario, state)
 	s, err := fixtures.Open(scenario)
@@ -78,7 +84,7 @@ func recordedFacts(t *testing.T, scenario, state, file string) []byte {
 		}
 	}
 	o := fixed
-	o.TDE = fetchFrom(host.Keyrings)
+	o.TDE, o.Mode = fetchFrom(host.Keyrings), mode
 	d := dataDir(t, host.PGData)
 	a := initArchive(t, newBucket(t), newRing(t), d, o)
 	kind := archive.KindSegment
@@ -124,10 +130,20 @@ func TestFactsAreBounded(t *testing.T) {
 		t.Errorf("%d spans, cut %v", len(facts.Source.Spans), facts.SourceCut)
 	}
 	facts.Host = strings.Repeat("\x01", 255)
+	walFacts := facts.WAL
 	b, err := facts.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
+	facts.WAL, facts.TDE = nil, &tde.Excerpt{Flavor: tde.Fork, KeyFile: make([]byte, 320+201*104), Provider: make([]byte, 1160)}
+	preserved, err := facts.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(preserved) > 64<<10 {
+		t.Errorf("facts of a preserved segment can take %d bytes", len(preserved))
+	}
+	facts.WAL, facts.TDE = walFacts, nil
 	if room := len(b) + wal.MaxFactsSize - size(t, facts.WAL); room > 64<<10 {
 		t.Errorf("facts can take %d bytes, more than a sealed object has for them", room)
 	}

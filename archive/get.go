@@ -69,7 +69,10 @@ func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetO
 		got, err = g.stored(ctx) // by what is there now
 	}
 	if errors.Is(err, errNotStored) {
-		return nil, g.absent(ctx)
+		if err = g.absent(ctx); errors.Is(err, errOnlyCopies) {
+			return g.fromCopies(ctx, g.name, err)
+		}
+		return nil, err
 	}
 	return got, err
 }
@@ -144,16 +147,47 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 	if g.fork != 0 && g.fork <= n.Segment.Start() {
 		return nil, fmt.Errorf("%w: timeline %v was left at %v", ErrEnd, n.Segment.Timeline, g.fork)
 	}
-	name := walObject(g.inc.Number, n)
-	o, err := g.open(ctx, objectKind(n), name)
-	if notStored(err, name) {
+	object := walObject(g.inc.Number, n)
+	got, err := g.from(ctx, n, object)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrTDE) || errors.Is(err, ErrInvalid) {
+		return g.fromCopies(ctx, n, err)
+	}
+	return got, err
+}
+
+// fromCopies delivers the segment from the first node's copy that can be used.
+// cause is why its own object could not.
+func (g *get) fromCopies(ctx context.Context, n wal.Name, cause error) (*Got, error) {
+	for info, err := range g.bucket.List(ctx, walObject(g.inc.Number, n)+nodeInfix, "") {
+		if err != nil {
+			return nil, fmt.Errorf("%w; whether another node's copy is there cannot be told: %w", cause, err)
+		}
+		if s, ok := parseWALObject(info.Name, g.inc.SegmentSize); !ok || s.Name != n {
+			continue
+		}
+		got, err := g.from(ctx, n, info.Name)
+		if err == nil {
+			got.Warnings = append(got.Warnings, fmt.Sprintf("served from another node's copy: %v", cause))
+			return got, nil
+		}
+		if errors.Is(cause, errOnlyCopies) {
+			cause = err
+		}
+	}
+	return nil, cause
+}
+
+// from delivers the segment that is stored as object, or errNotStored.
+func (g *get) from(ctx context.Context, n wal.Name, object string) (*Got, error) {
+	o, err := g.open(ctx, objectKind(n), object)
+	if notStored(err, object) {
 		return nil, errNotStored
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer o.Close()
-	got := &Got{Object: name, Plain: n.Segment.Size, Cut: g.fork, Ahead: g.next(g.Ahead)}
+	got := &Got{Object: object, Plain: n.Segment.Size, Cut: g.fork, Ahead: g.next(g.Ahead)}
 	if o.Tip != nil { // no reason to withhold what is authentic
 		got.Warnings = append(got.Warnings, o.Tip.Error())
 	}
@@ -162,13 +196,55 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 		return nil, err
 	}
 	defer w.cipher.Wipe()
+	if o.Facts.TDE != nil {
+		return g.decrypted(ctx, n, o, w, got)
+	}
 	return g.deliver(got, func(file io.Writer) error {
 		w.next = file
 		if _, err := o.WriteTo(w); err != nil {
-			return damaged(name, err)
+			return damaged(object, err)
 		}
 		return w.complete()
 	})
+}
+
+// decrypted delivers a preserved segment through w.
+func (g *get) decrypted(ctx context.Context, n wal.Name, o *object, w *segmentWriter, got *Got) (*Got, error) {
+	scan, err := g.scanOptions(ctx, n.Segment.Timeline)
+	if err != nil {
+		return nil, err
+	}
+	d, err := g.decryption(ctx, o.Facts, n, g.TDE, scan, w)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", got.Object, err)
+	}
+	defer d.cipher.Wipe()
+	return g.deliver(got, func(file io.Writer) error {
+		w.next = file
+		if err := passOn(o, got.Object, n.Segment.Size, d); err != nil {
+			return err
+		}
+		if _, err := d.close(n.Kind, g.fork); err != nil {
+			return fmt.Errorf("%s: %w", got.Object, err)
+		}
+		return w.complete()
+	})
+}
+
+// scanOptions say what WAL of timeline t is held against. A history that cannot
+// be read is done without.
+func (g *get) scanOptions(ctx context.Context, t wal.Timeline) (wal.ScanOptions, error) {
+	o := wal.ScanOptions{Identity: g.inc.Identity}
+	if t == 1 {
+		o.History = &wal.History{Timeline: 1}
+		return o, nil
+	}
+	h, err := g.rememberedHistory(ctx, g.inc, t)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, wal.ErrHistory) {
+		return o, nil
+	}
+	o.History = h
+	return o, err
 }
 
 // writer prepares the way of a segment's plaintext to the server.

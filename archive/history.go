@@ -120,9 +120,15 @@ func (r *historyReader) run(ctx context.Context, b *branch, segments []wal.Segme
 		}
 	}
 	for _, no := range segments {
-		f, err := r.read(ctx, b, KindSegment, segmentObject(b.Number, b.segment(no)))
-		if err != nil {
-			return err
+		var f *Facts
+		for _, object := range b.objects(no) {
+			g, err := r.read(ctx, b, KindSegment, object)
+			if err != nil {
+				return err
+			}
+			if f == nil || f.WAL == nil {
+				f = g
+			}
 		}
 		if f == nil || f.WAL == nil {
 			prev = nil
@@ -159,7 +165,7 @@ func (r *historyReader) read(ctx context.Context, b *branch, kind Kind, object s
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Objects++
-	r.source(b, f)
+	r.source(b, object, f)
 	r.log.holdAgainst(object, f.Events)
 	if f.Events != nil {
 		r.tip = max(r.tip, f.Events.Number)
@@ -169,13 +175,14 @@ func (r *historyReader) read(ctx context.Context, b *branch, kind Kind, object s
 
 // source notes under which principal key the server had a segment, once for
 // each key, where that is first seen.
-func (r *historyReader) source(b *branch, f *Facts) {
-	if f.Source == nil || f.Source.Principal == "" || f.WAL == nil {
+func (r *historyReader) source(b *branch, object string, f *Facts) {
+	o, ok := parseWALObject(object, b.SegmentSize)
+	if f.Source == nil || f.Source.Principal == "" || !ok {
 		return
 	}
 	s := *f.Source
 	s.Spans = nil
-	e := KeyEvent{At: wal.Location{Timeline: b.Timeline, LSN: f.WAL.End.LSN}, Node: f.Host, Source: &s}
+	e := KeyEvent{At: endOf(o.Name, f.WAL), Node: f.Host, Source: &s}
 	k := sourceKey{b.Number, s.Principal, s.Provider}
 	if have, ok := r.sources[k]; !ok || e.At.Compare(have.At) < 0 {
 		r.sources[k] = e

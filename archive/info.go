@@ -53,9 +53,10 @@ type Newest struct {
 	Segment    string         `json:"segment"`
 	Archived   time.Time      `json:"archived"`
 	Host       string         `json:"host"`
-	EndLSN     wal.LSN        `json:"end_lsn"`
+	EndLSN     wal.LSN        `json:"end_lsn,omitempty"`     // unknown of a preserved one
 	LastCommit *wal.Timestamp `json:"last_commit,omitempty"` // the highest time of a commit or abort in it
 	Encrypted  bool           `json:"encrypted"`             // by pg_tde, on its server
+	Preserved  bool           `json:"preserved,omitempty"`   // and here as well: its content is not proven
 }
 
 // EpochInfo describes an epoch.
@@ -154,14 +155,18 @@ func infoProblem(err error) ProblemKind {
 }
 
 func (a *Archive) newest(ctx context.Context, b *branch, seg wal.Segment) (*Newest, error) {
-	f, err := a.facts(ctx, KindSegment, walObject(b.Number, wal.Name{Kind: wal.KindSegment, Segment: seg}))
+	f, err := a.facts(ctx, KindSegment, b.objects(seg.No)[0])
 	if err != nil {
 		return nil, err
+	}
+	n := &Newest{Segment: seg.String(), Archived: f.Time, Host: f.Host, Encrypted: f.Source != nil, Preserved: f.TDE != nil}
+	if n.Preserved {
+		return n, nil
 	}
 	if f.WAL == nil {
 		return nil, fmt.Errorf("%v: %w: no facts about its WAL", seg, ErrDamaged)
 	}
-	n := &Newest{Segment: seg.String(), Archived: f.Time, Host: f.Host, EndLSN: f.WAL.End.LSN, Encrypted: f.Source != nil}
+	n.EndLSN = f.WAL.End.LSN
 	if x := f.WAL.Xacts; x != nil {
 		n.LastCommit = &x.HighestTime
 	}
@@ -228,7 +233,11 @@ func (t *TimelineInfo) text(p *printer) {
 		}
 	}
 	if n := t.Newest; n != nil {
-		p.printf("    newest segment %s, WAL up to %v, archived %s by %s", n.Segment, n.EndLSN, n.Archived.Format(time.RFC3339), n.Host)
+		upto := fmt.Sprintf("WAL up to %v", n.EndLSN)
+		if n.Preserved {
+			upto = "preserved as its server encrypted it, content not proven"
+		}
+		p.printf("    newest segment %s, %s, archived %s by %s", n.Segment, upto, n.Archived.Format(time.RFC3339), n.Host)
 		if n.LastCommit != nil {
 			p.printf(", last commit %v", *n.LastCommit)
 		}

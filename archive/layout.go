@@ -60,6 +60,20 @@ func anotherPartial(object string, end wal.LSN, nth int) string {
 	return object
 }
 
+// nodeCopy is where a node's preserved copy of a WAL file goes when the name is
+// taken by another node's. nth tells apart different ones of the same node; 1 is
+// the first.
+func nodeCopy(object, node string, nth int) string {
+	object += nodeInfix + node
+	if nth > 1 {
+		object += "." + strconv.Itoa(nth)
+	}
+	return object
+}
+
+// nodeInfix stands before the node in the name of its copy.
+const nodeInfix = ".node-"
+
 func quarantineObject(inc int, name wal.Name, nth int) string {
 	return fmt.Sprintf("%s.%d", quarantineStem(inc, name), nth)
 }
@@ -79,11 +93,12 @@ type stored struct {
 	Object      string
 	Name        wal.Name
 	Incarnation int
-	Extra       bool // one of several .partial files of its segment
+	Extra       bool   // beside the object of that name: one of several .partial files, or a node's copy
+	Node        string // of a node's copy
 }
 
-// parseWALObject reads what walObject and anotherPartial form. size is the
-// incarnation's segment size.
+// parseWALObject reads what walObject, anotherPartial and nodeCopy form. size
+// is the incarnation's segment size.
 func parseWALObject(object string, size int64) (stored, bool) {
 	rest, ok := strings.CutPrefix(object, walPrefix)
 	inc, _, ok2 := strings.Cut(rest, "/")
@@ -91,13 +106,35 @@ func parseWALObject(object string, size int64) (stored, bool) {
 	if !ok || !ok2 || err != nil || n < 1 {
 		return stored{}, false
 	}
-	first, rest, extra := strings.Cut(object, ".partial.")
-	if extra {
+	s := stored{Object: object, Incarnation: n}
+	first, rest, copied := strings.Cut(object, nodeInfix)
+	extra := false
+	if copied {
+		s.Node, extra = parseNode(rest)
+	} else if first, rest, extra = strings.Cut(object, ".partial."); extra {
 		first += ".partial"
+		extra = isEndLSN(rest)
 	}
-	name, err := wal.ParseName(path.Base(first), size)
-	s := stored{Object: object, Name: name, Incarnation: n, Extra: extra}
-	return s, err == nil && first == walObject(n, name) && (!extra || isEndLSN(rest))
+	s.Name, err = wal.ParseName(path.Base(first), size)
+	s.Extra = first != object
+	segment := s.Name.Kind == wal.KindSegment || s.Name.Kind == wal.KindPartial
+	return s, err == nil && first == walObject(n, s.Name) && extra == s.Extra && (segment || !extra)
+}
+
+// parseNode reads what nodeCopy appends behind nodeInfix.
+func parseNode(s string) (node string, ok bool) {
+	node, number, numbered := strings.Cut(s, ".")
+	nth, err := 1, error(nil)
+	if numbered {
+		nth, err = strconv.Atoi(number)
+	}
+	for _, c := range node {
+		ok = strings.ContainsRune("0123456789abcdef", c)
+		if !ok {
+			return "", false
+		}
+	}
+	return node, len(node) == 16 && err == nil && numbered == (nth > 1) && nodeCopy("", node, nth) == nodeInfix+s
 }
 
 // isEndLSN reports whether s is what anotherPartial appends.

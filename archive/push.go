@@ -11,6 +11,7 @@ import (
 	"walarchive/archive/wal"
 	"walarchive/crypt"
 	"walarchive/crypt/seal"
+	"walarchive/crypt/tde"
 	"walarchive/storage"
 )
 
@@ -81,6 +82,9 @@ type push struct {
 	name wal.Name
 
 	wanted func(os.FileInfo) error
+
+	file *segmentFile // of segments
+	keys *tde.Keys    // the server's, for them
 }
 
 func (p *push) run(ctx context.Context) (*Pushed, error) {
@@ -115,8 +119,28 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 		return nil, err
 	}
 	defer s.Close()
-	s.wanted = p.wanted
-	r, err := p.examine(ctx, s)
+	s.wanted, s.whole = p.wanted, s.stat.Size() <= p.Whole
+	p.file = s
+	if p.keys, err = p.dir.walKeys(p.TDE); err != nil {
+		return nil, keyTrouble(err)
+	}
+	if p.Mode == Preserve {
+		x, err := p.keys.Excerpt(p.name.Segment)
+		if err != nil {
+			return nil, keyTrouble(err)
+		}
+		if x != nil {
+			return p.preserve(ctx, x)
+		}
+	}
+	return p.reseal(ctx)
+}
+
+// reseal archives a segment, complete or partial, in plaintext: checked, in its
+// canonical form.
+func (p *push) reseal(ctx context.Context) (*Pushed, error) {
+	s := p.file
+	r, err := p.examine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +156,9 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 	if facts.Events, err = p.record(ctx, name, s.scan.History, &r.Facts); err != nil {
 		return nil, err
 	}
-	done, err := p.store(ctx, objectKind(name), walObject(p.inc.Number, name), facts, s.content(ctx, r))
-	if errors.Is(err, ErrConflict) && name.Kind == wal.KindPartial {
-		done, err = p.anotherPartial(ctx, name, facts, s.content(ctx, r))
+	done, err := p.store(ctx, objectKind(name), walObject(p.inc.Number, name), facts, s.content(ctx, r, s.read))
+	if taken(err) && name.Kind == wal.KindPartial {
+		done, err = p.anotherPartial(ctx, name, facts, s.content(ctx, r, s.read))
 	}
 	if err == nil {
 		err = p.recordCrossing(ctx, name, s.scan.History, &r.Facts)
@@ -148,30 +172,33 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 	return done, err
 }
 
-// examine reads the segment once, with what the cluster says of it.
-func (p *push) examine(ctx context.Context, s *segmentFile) (*reading, error) {
+// examine decrypts and reads the segment once, with what the cluster says of it.
+func (p *push) examine(ctx context.Context) (*reading, error) {
+	s := p.file
 	history, err := p.history(ctx, p.name.Segment.Timeline)
 	if err != nil {
 		return nil, err
 	}
-	s.whole = s.stat.Size() <= p.Whole
 	s.scan = wal.ScanOptions{Identity: p.inc.Identity, History: history}
-	if s.cipher, err = p.dir.cipher(ctx, p.TDE, p.name.Segment); err != nil {
+	if s.cipher, err = p.keys.Cipher(ctx, p.name.Segment); err != nil {
 		return nil, keyTrouble(err)
 	}
 	return s.read(ctx, io.Discard)
 }
 
+// manyPartials is up to how many different .partial files of one segment and
+// end, or node, a place is looked for.
+const manyPartials = 100
+
 // anotherPartial stores a .partial whose name is taken by a different one: two
 // standbys were promoted from one timeline, and PostgreSQL must not be kept
 // from archiving on.
 func (p *push) anotherPartial(ctx context.Context, name wal.Name, facts *Facts, c content) (*Pushed, error) {
-	const enough = 100
 	first := walObject(p.inc.Number, name)
 	for nth := 1; ; nth++ {
 		object := anotherPartial(first, facts.WAL.End.LSN, nth)
 		done, err := p.store(ctx, KindPartial, object, facts, c)
-		if errors.Is(err, ErrConflict) && nth < enough {
+		if taken(err) && nth < manyPartials {
 			continue
 		}
 		if err == nil {
@@ -201,8 +228,8 @@ func (p *push) store(ctx context.Context, kind Kind, object string, facts *Facts
 }
 
 // settle decides about a name that is taken: nil if by the same content.
-func (a *Archive) settle(ctx context.Context, kind Kind, object string, want *Facts) error {
-	have, err := a.completeFacts(ctx, kind, object)
+func (p *push) settle(ctx context.Context, kind Kind, object string, want *Facts) error {
+	have, err := p.completeFacts(ctx, kind, object)
 	if errors.Is(err, ErrDamaged) {
 		return advise(err, "nothing is lost: run walarchive repair %s with a credential that may delete; the next push stores it", object)
 	}
@@ -213,11 +240,23 @@ func (a *Archive) settle(ctx context.Context, kind Kind, object string, want *Fa
 		}
 		return err
 	}
-	if have.Digest == want.Digest && have.SystemID == want.SystemID {
+	switch {
+	case have.SystemID != want.SystemID:
+	case (have.TDE == nil) != (want.TDE == nil):
+		return p.compareModes(ctx, kind, object, have, want)
+	case have.Digest == want.Digest:
 		return nil
+	case have.TDE != nil && !p.sameNode(have, want):
+		return errOtherNode
 	}
-	err = fmt.Errorf("%w: stored is %v of system %d, written by %q at %s; this is %v of system %d", ErrConflict,
-		have.Digest, have.SystemID, have.Host, have.Time.Format("2006-01-02 15:04:05Z"), want.Digest, want.SystemID)
+	return conflict(have, have.Digest, want, want.Digest)
+}
+
+// conflict says who took the name, with what. The digests are of both contents
+// in the same form.
+func conflict(have *Facts, theirs crypt.Digest, want *Facts, mine crypt.Digest) error {
+	err := fmt.Errorf("%w: stored is %v of system %d, written by %q at %s; this is %v of system %d", ErrConflict,
+		theirs, have.SystemID, have.Host, have.Time.Format("2006-01-02 15:04:05Z"), mine, want.SystemID)
 	return advise(err, "do two primaries archive to one place, or was a clone or an old backup started with archiving on? "+
 		"Give it an archive of its own (cluster.name); to keep these bytes and go on: walarchive quarantine SEGMENT --reason TEXT")
 }

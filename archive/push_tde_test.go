@@ -148,7 +148,7 @@ func TestPushWithoutAWayToServerKeys(t *testing.T) {
 	d := dataDir(t, host.PGData)
 	a := initArchive(t, storagetest.NewMemory(), newRing(t), d, archive.Options{})
 	_, err = a.Push(t.Context(), d, path)
-	wantRefusal(t, err, archive.ErrTDE, "no such key")
+	wantRefusal(t, err, archive.ErrTDE, "no way to the key was given")
 }
 
 // Plaintext where the ranges say that it is encrypted came past pg_tde.

@@ -22,7 +22,7 @@ const (
 	ProblemTimelines ProblemKind = "timelines" // history files that contradict each other
 	ProblemDamaged   ProblemKind = "damaged"   // an object that does not authenticate, or is not what it says
 	ProblemBroken    ProblemKind = "broken"    // neighbouring segments that do not continue each other
-	ProblemKeys      ProblemKind = "keys"      // the key chain lost entries
+	ProblemKeys      ProblemKind = "keys"      // the key chain lost entries, or a principal key of preserved segments is gone
 	ProblemEvents    ProblemKind = "events"    // the event log lost entries, or has others in their place
 	ProblemUnknown   ProblemKind = "unknown"   // an object that walarchive did not put there
 
@@ -47,6 +47,7 @@ type Checked struct {
 	Last        string       `json:"last,omitempty"`
 	Segments    int          `json:"segments"`
 	Partials    int          `json:"partials"`
+	NotProven   int          `json:"not_proven,omitempty"` // preserved segments whose content this run did not decrypt
 	Gaps        []Gap        `json:"gaps,omitempty"`
 }
 
@@ -88,6 +89,9 @@ func (r *Report) Text(w io.Writer) error {
 		}
 		if t.Partials > 0 {
 			p.printf(", %d partial", t.Partials)
+		}
+		if t.NotProven > 0 {
+			p.printf(", %d not proven", t.NotProven)
 		}
 		p.printf("\n")
 	}

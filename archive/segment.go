@@ -74,19 +74,44 @@ type reading struct {
 	End      wal.End
 	Facts    wal.Facts
 	Digest   crypt.Digest
-	plain    []byte // the canonical content, of whole segments
+	plain    []byte // the content as it is stored, of whole segments
 }
 
 // read makes one pass: decrypts, scans (which clears dead bytes behind a segment
 // switch) and, unless the segment is read whole, gives each piece to sink.
 func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error) {
+	scan := s.scan
+	scan.KeepTail = s.name.Kind == wal.KindPartial // a .partial is stored unaltered
+	scanner := wal.NewScanner(s.name.Segment, scan)
+	var id wal.Identity
+	r, err := s.pass(ctx, sink, func(p []byte, off int64) error {
+		s.cipher.XOR(p, off)
+		if off == 0 {
+			id, _ = wal.Identify(p)
+		}
+		return scanner.Next(p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Identity = id
+	r.Facts, r.End = scanner.Close()
+	return r, nil
+}
+
+// readRaw makes one pass over the bytes as they are, and finds their digest.
+func (s *segmentFile) readRaw(ctx context.Context, sink io.Writer) (*reading, error) {
+	return s.pass(ctx, sink, func([]byte, int64) error { return nil })
+}
+
+// pass reads the file in pieces, all in one if it is read whole, and gives each
+// with its offset to work, which may change it, and then to sink unless it is
+// the whole.
+func (s *segmentFile) pass(ctx context.Context, sink io.Writer, work func(p []byte, off int64) error) (*reading, error) {
 	buf := make([]byte, min(s.stat.Size(), chunkSize))
 	if s.whole {
 		buf = make([]byte, s.stat.Size())
 	}
-	scan := s.scan
-	scan.KeepTail = s.name.Kind == wal.KindPartial // a .partial is stored unaltered
-	scanner := wal.NewScanner(s.name.Segment, scan)
 	r := &reading{}
 	var digest crypt.Digester
 	for off := int64(0); off < s.stat.Size(); off += int64(len(buf)) {
@@ -96,11 +121,7 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 		if _, err := io.ReadFull(io.NewSectionReader(s.f, off, int64(len(buf))), buf); err != nil {
 			return nil, s.readError(err)
 		}
-		s.cipher.XOR(buf, off)
-		if off == 0 {
-			r.Identity, _ = wal.Identify(buf)
-		}
-		if err := scanner.Next(buf); err != nil {
+		if err := work(buf, off); err != nil {
 			return nil, err
 		}
 		if s.whole {
@@ -113,7 +134,6 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 			return nil, err
 		}
 	}
-	r.Facts, r.End = scanner.Close()
 	if r.Digest = digest.Sum(); s.whole {
 		r.plain, r.Digest = buf, crypt.DigestBytes(buf)
 	}
@@ -127,13 +147,14 @@ func (s *segmentFile) readError(err error) error {
 	return err
 }
 
-// content is the segment as it is stored.
-func (s *segmentFile) content(ctx context.Context, r *reading) content {
+// content is the segment as it is stored: what r found, and what read finds
+// again.
+func (s *segmentFile) content(ctx context.Context, r *reading, read func(context.Context, io.Writer) (*reading, error)) content {
 	if r.plain != nil {
 		return content{plain: r.plain}
 	}
 	return content{stream: func(w io.Writer) error {
-		again, err := s.read(ctx, w)
+		again, err := read(ctx, w)
 		if err == nil && again.Digest != r.Digest {
 			err = changed(errTwoReadings)
 		}

@@ -32,7 +32,8 @@ type quarantineKey struct {
 type branch struct {
 	Incarnation
 	Timeline   wal.Timeline
-	Segments   []wal.SegmentNo // complete ones, rising
+	Segments   []wal.SegmentNo            // complete ones, rising
+	Copies     map[wal.SegmentNo][]string // objects of segments that nodes have copies of
 	Partials   []stored
 	Backups    []stored     // backup history files
 	HasHistory bool         // its history file is listed
@@ -104,7 +105,7 @@ func (b *branch) add(o stored, size int64) {
 	b.Bytes += size
 	switch o.Name.Kind {
 	case wal.KindSegment:
-		b.Segments = append(b.Segments, o.Name.Segment.No)
+		b.addSegment(o)
 	case wal.KindPartial:
 		b.Partials = append(b.Partials, o)
 	case wal.KindBackup:
@@ -112,6 +113,34 @@ func (b *branch) add(o stored, size int64) {
 	case wal.KindHistory:
 		b.HasHistory = true
 	}
+}
+
+// addSegment takes a segment's object or a node's copy, in the order of the
+// listing: the object itself comes first.
+func (b *branch) addSegment(o stored) {
+	no := o.Name.Segment.No
+	listed := len(b.Segments) > 0 && b.Segments[len(b.Segments)-1] == no
+	if !listed {
+		b.Segments = append(b.Segments, no)
+	}
+	if o.Node == "" {
+		return
+	}
+	if b.Copies == nil {
+		b.Copies = map[wal.SegmentNo][]string{}
+	}
+	if listed && len(b.Copies[no]) == 0 {
+		b.Copies[no] = []string{segmentObject(b.Number, o.Name.Segment)}
+	}
+	b.Copies[no] = append(b.Copies[no], o.Object)
+}
+
+// objects are those in which segment no is stored.
+func (b *branch) objects(no wal.SegmentNo) []string {
+	if all := b.Copies[no]; len(all) > 0 {
+		return all
+	}
+	return []string{segmentObject(b.Number, b.segment(no))}
 }
 
 // readHistories reads the history files that are listed.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"walarchive/archive/wal"
+	"walarchive/crypt/tde"
 	"walarchive/keys"
 )
 
@@ -27,7 +28,7 @@ type VerifyOptions struct {
 // beside a running archiver. An error means that it could not be done at all;
 // what is wrong stands in the report.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
-	v := &verifier{Archive: a, VerifyOptions: o}
+	v := &verifier{Archive: a, VerifyOptions: o, fetch: remember(a.TDE), reasons: map[string]int{}}
 	v.report = Report{Level: o.Level, Sample: o.Sample, Started: a.Now(), Archive: a.Anchor().String(), Problems: []Problem{}, Timelines: []Checked{}}
 	var err error
 	if v.survey, err = a.survey(ctx); err != nil {
@@ -54,6 +55,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) 
 	if v.events != nil {
 		v.report.Problems = append(v.report.Problems, v.events.Problems...)
 	}
+	v.noteUnproven()
 	v.report.sort()
 	v.report.Finished = a.Now()
 	return &v.report, nil
@@ -65,9 +67,11 @@ type verifier struct {
 	VerifyOptions
 	survey   *survey
 	from, to *wal.Segment
+	fetch    tde.Fetch
 	report   Report
 	events   *EventLog
-	mu       sync.Mutex // guards report and events while workers run
+	reasons  map[string]int // why preserved segments are not proven, and how many
+	mu       sync.Mutex     // guards report, events and reasons while workers run
 }
 
 // note puts on the report what is set aside: known, but not to be forgotten.
@@ -180,7 +184,7 @@ func (v *verifier) found(ctx context.Context, object string, err error) error {
 		v.problem(ProblemDamaged, object, err.Error())
 	case errors.Is(err, wal.ErrJoin):
 		v.problem(ProblemBroken, object, err.Error())
-	case errors.Is(err, ErrRolledBack), errors.Is(err, keys.ErrUnknownEpoch):
+	case errors.Is(err, ErrRolledBack), errors.Is(err, keys.ErrUnknownEpoch), errors.Is(err, ErrTDE):
 		v.problem(ProblemKeys, object, err.Error())
 	case errors.Is(err, errVanished):
 		v.problem(ProblemGap, object, err.Error())

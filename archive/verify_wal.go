@@ -20,26 +20,66 @@ func (v *verifier) run(ctx context.Context, b *branch, segments []wal.SegmentNo)
 	var prev *checkedSegment
 	if before, ok := v.survey.before(b, segments[0]); ok {
 		// What is wrong with it is said where it is verified itself.
-		prev, _ = v.look(ctx, b, before, nil)
+		for _, object := range v.survey.branch(b.Number, before.Timeline).objects(before.No) {
+			c, err := v.look(ctx, b, before, object, nil)
+			prev = better(prev, c, err)
+		}
 	}
 	for _, no := range segments {
-		seg := b.segment(no)
 		if prev != nil && prev.seg.No+1 != no {
 			prev = nil // a gap, reported as such
 		}
-		cur, err := v.look(ctx, b, seg, prev)
-		object := segmentObject(b.Number, seg)
-		if notStored(err, object) {
+		cur, err := v.segment(ctx, b, b.segment(no), prev)
+		if err != nil {
+			return err
+		}
+		prev = cur
+	}
+	return nil
+}
+
+// segment verifies all objects of one segment and returns the one that says
+// most about it. A key that is gone is no problem as long as another object
+// opens without it.
+func (v *verifier) segment(ctx context.Context, b *branch, seg wal.Segment, prev *checkedSegment) (*checkedSegment, error) {
+	var best *checkedSegment
+	closed := map[string]error{}
+	objects := b.objects(seg.No)
+	for _, object := range objects {
+		c, err := v.look(ctx, b, seg, object, prev)
+		switch {
+		case errors.Is(err, ErrTDE):
+			closed[object], err = err, nil
+		case notStored(err, object) && len(objects) == 1:
 			err = v.vanished(ctx, b, seg)
 		}
 		if err := v.found(ctx, object, err); err != nil {
-			return err
+			return nil, err
 		}
-		if prev = cur; cur != nil {
-			v.count(cur.read)
+		if c != nil {
+			v.count(c.read)
+		}
+		best = better(best, c, nil)
+	}
+	for object, err := range closed {
+		if best != nil && best.wal != nil {
+			v.notice("%s cannot be opened, another copy can: %v", object, err)
+		} else if err := v.found(ctx, object, err); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if best != nil && best.unread != nil {
+		v.unproven(best.unread)
+	}
+	return best, nil
+}
+
+// better is the one of two copies of a segment that says more about it.
+func better(a, b *checkedSegment, err error) *checkedSegment {
+	if b == nil || err != nil && !errors.Is(err, wal.ErrJoin) || a != nil && (a.wal != nil || b.wal == nil) {
+		return a
+	}
+	return b
 }
 
 func segmentObject(inc int, seg wal.Segment) string {
@@ -77,38 +117,50 @@ func (v *verifier) vanished(ctx context.Context, b *branch, seg wal.Segment) err
 
 // checkedSegment is a segment that was looked into, for the sake of the next.
 type checkedSegment struct {
-	seg   wal.Segment
-	facts *Facts
-	carry *wal.Carry // only at level full
-	read  int64      // bytes of plaintext
+	seg    wal.Segment
+	wal    *wal.Facts // nil: of a preserved segment that was not decrypted
+	unread error      // why it was not
+	carry  *wal.Carry // only at level full
+	read   int64      // bytes of plaintext, or of ciphertext
 }
 
-// look verifies one segment at the level asked for, against the one before it
-// if that is known. One that does not continue it gives wal.ErrJoin, and is
-// verified by itself; with any other error there is no checkedSegment.
-func (v *verifier) look(ctx context.Context, b *branch, seg wal.Segment, prev *checkedSegment) (*checkedSegment, error) {
-	name := wal.Name{Kind: wal.KindSegment, Segment: seg}
-	o, err := v.openAtLevel(ctx, b, name, walObject(b.Number, name))
+// look verifies one object of a segment at the level asked for, against the
+// segment before it if that is known. One that does not continue it gives
+// wal.ErrJoin, and is verified by itself; with any other error there is no
+// checkedSegment.
+func (v *verifier) look(ctx context.Context, b *branch, seg wal.Segment, object string, prev *checkedSegment) (*checkedSegment, error) {
+	o, err := v.openAtLevel(ctx, b, wal.Name{Kind: wal.KindSegment, Segment: seg}, object)
 	if err != nil {
 		return nil, err
 	}
 	defer o.Close()
-	c := &checkedSegment{seg: seg, facts: o.Facts}
-	var broken error
+	if o.Facts.TDE != nil {
+		return v.lookPreserved(ctx, b, seg, o, object, prev)
+	}
+	c := &checkedSegment{seg: seg, wal: o.Facts.WAL}
+	broken := c.continues(prev, b.Major)
 	scan := wal.ScanOptions{Identity: b.Identity, History: b.historyOf(seg.Timeline)}
-	if prev != nil {
-		if _, broken = wal.Join(prev.facts.WAL, c.facts.WAL, b.Major); broken == nil {
-			scan.Prev = prev.carry
-		}
+	if prev != nil && broken == nil {
+		scan.Prev = prev.carry
 	}
 	if v.Level == LevelFull {
-		scanner, err := v.scan(o, walObject(b.Number, name), seg, scan)
+		scanner, err := v.scan(o, object, seg, scan)
 		if err != nil {
 			return nil, err
 		}
 		c.carry, c.read = scanner.Carry(), seg.Size
 	}
 	return c, broken
+}
+
+// continues reports, as a wal.ErrJoin, that the segment does not continue prev.
+// Where one of them is not known, nothing is wrong.
+func (c *checkedSegment) continues(prev *checkedSegment, major int) error {
+	if prev == nil || prev.wal == nil || c.wal == nil {
+		return nil
+	}
+	_, err := wal.Join(prev.wal, c.wal, major)
+	return err
 }
 
 // openAtLevel opens the object of a segment, as far as the level looks into
@@ -122,7 +174,7 @@ func (v *verifier) openAtLevel(ctx context.Context, b *branch, name wal.Name, ob
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(o.Tip, checkFacts(o.Facts, b, name)); err != nil {
+	if err := errors.Join(o.Tip, checkFacts(o.Facts, b, name, object)); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
 	v.names(object, o.Facts)
@@ -141,10 +193,12 @@ func (b *branch) historyOf(t wal.Timeline) *wal.History {
 }
 
 // checkFacts holds what an object's facts say against its name.
-func checkFacts(f *Facts, b *branch, name wal.Name) error {
+func checkFacts(f *Facts, b *branch, name wal.Name, object string) error {
 	switch {
 	case f.SystemID != b.SystemID:
 		return fmt.Errorf("%w: its facts say system %d", ErrForeign, f.SystemID)
+	case f.TDE != nil:
+		return checkPreserved(f, name, object)
 	case f.Size != name.Segment.Size || f.WAL == nil || f.WAL.FirstLSN != name.Segment.Start() || f.WAL.Timeline != name.Segment.Timeline:
 		return fmt.Errorf("%w: its facts are of another segment", ErrDamaged)
 	case name.Kind == wal.KindSegment && f.WAL.End.Kind == wal.EndInvalid:
@@ -222,6 +276,9 @@ func (v *verifier) lookPartial(ctx context.Context, b *branch, p stored) error {
 		return err
 	}
 	defer o.Close()
+	if o.Facts.TDE != nil {
+		return v.lookPreservedPartial(ctx, b, p, o)
+	}
 	if v.Level == LevelFacts {
 		return nil
 	}
