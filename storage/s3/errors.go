@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -128,6 +129,8 @@ func (b *Bucket) judge(a *answer) (hint string, kind error) {
 	case a.Is("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
 		a.Status == http.StatusMovedPermanently && a.region != "":
 		return b.regionHint(a), storage.ErrInvalid
+	case a.Is("InvalidRequest") && strings.Contains(strings.ReplaceAll(a.Message, " ", ""), "ObjectLockConfiguration"):
+		return "the settings ask for object lock, which works only in a bucket that was created with it", storage.ErrInvalid
 	case a.Is("ObjectParentIsFile", "ExistingObjectIsDirectory", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "EntityTooLarge", "InvalidBucketName"):
 		return "", storage.ErrInvalid
 	case a.Is("NotImplemented"), a.Status == http.StatusNotImplemented:

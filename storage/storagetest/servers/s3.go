@@ -5,6 +5,7 @@ package servers
 import (
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,16 +31,34 @@ type S3 struct {
 // NewBucket makes a bucket of a new name.
 func (s *S3) NewBucket(t testing.TB) string {
 	t.Helper()
+	return s.newBucket(t, &s3.CreateBucketInput{})
+}
+
+// NewLockedBucket makes a bucket with object lock, and so with versions. It
+// locks what it is told to lock.
+func (s *S3) NewLockedBucket(t testing.TB) string {
+	t.Helper()
+	locked := true
+	return s.newBucket(t, &s3.CreateBucketInput{ObjectLockEnabledForBucket: &locked})
+}
+
+func (s *S3) newBucket(t testing.TB, in *s3.CreateBucketInput) string {
+	t.Helper()
 	name := "bucket-" + strings.ToLower(rand.Text())
-	client := s3.New(s3.Options{
+	in.Bucket = &name
+	if _, err := s.Client().CreateBucket(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Client is for what tests do in the store beside the programs.
+func (s *S3) Client() *s3.Client {
+	return s3.New(s3.Options{
 		BaseEndpoint: &s.Endpoint, UsePathStyle: true, Region: "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.Secret, ""),
 		HTTPClient:  client(),
 	})
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }
 
 // client is for requests of the tests' own, which need no trust.
@@ -92,6 +111,10 @@ func healthy(url string) error {
 	return nil
 }
 
+// MinIOKey is the name of the key with which MinIO encrypts what it is asked
+// to.
+const MinIOKey = "minio-test"
+
 // StartMinIO starts MinIO over a directory; with c over TLS.
 func StartMinIO(t testing.TB, c *Certificates) *S3 {
 	t.Helper()
@@ -100,7 +123,8 @@ func StartMinIO(t testing.TB, c *Certificates) *S3 {
 	addr := start(t, func(addr string) *exec.Cmd {
 		cmd := exec.Command(program(t, "minio"), "server", "--quiet", "--certs-dir", certs, "--address", addr, s.dir)
 		cmd.Env = []string{"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.Secret,
-			"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME=" + certs}
+			"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME=" + certs,
+			"MINIO_KMS_SECRET_KEY=" + MinIOKey + ":" + base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())[:32])}
 		return cmd
 	}, func(addr string) error { return healthy(url(addr, c) + "/minio/health/ready") })
 	s.Endpoint = url(addr, c)
