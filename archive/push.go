@@ -65,7 +65,7 @@ func (a *Archive) PushIf(ctx context.Context, d *DataDir, path string, wanted fu
 // its name is taken by. Trying again may not help then, and quarantine is a way
 // out.
 func refused(err error) bool {
-	for _, kind := range []error{ErrInvalid, ErrForeign, ErrConflict, ErrTDE, ErrNewer, seal.ErrVersion} {
+	for _, kind := range []error{ErrInvalid, ErrForeign, ErrConflict, ErrTDE, ErrNewer, seal.ErrVersion, errBuried} {
 		if errors.Is(err, kind) {
 			return true
 		}
@@ -227,11 +227,19 @@ func (p *push) store(ctx context.Context, kind Kind, object string, facts *Facts
 	return done, err
 }
 
+// errBuried: a name is taken and nothing is there. Buckets with versions are
+// like that on stores that take a deletion's marker for an object (versitygw).
+var errBuried = errors.New("the store says that the name is taken, and that nothing is there: it holds a deleted version")
+
 // settle decides about a name that is taken: nil if by the same content.
 func (p *push) settle(ctx context.Context, kind Kind, object string, want *Facts) error {
 	have, err := p.completeFacts(ctx, kind, object)
 	if errors.Is(err, ErrDamaged) {
 		return advise(err, "nothing is lost: run walarchive repair %s with a credential that may delete; the next push stores it", object)
+	}
+	if errors.Is(err, storage.ErrNotExist) {
+		return advise(errBuried, "delete all versions of %s, its marker too; to go on meanwhile, or where they are locked: "+
+			"walarchive quarantine SEGMENT --reason TEXT", object)
 	}
 	if err != nil {
 		err = fmt.Errorf("the name is taken, and whether by the same content cannot be told: %w", err)

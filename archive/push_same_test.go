@@ -67,6 +67,28 @@ func TestPushTheSameAgain(t *testing.T) {
 	}
 }
 
+// A store that refuses the name of a deleted object is told as such, and is no
+// dead end.
+func TestPushOntoADeletedName(t *testing.T) {
+	h := newHost(t, small)
+	b := &storagetest.Flaky{Bucket: storagetest.NewMemory(), Fail: func(op, name string, _ int) error {
+		if op == "put" && strings.HasPrefix(name, "wal/") {
+			return storage.ErrExist
+		}
+		return nil
+	}}
+	a := initArchive(t, b, newRing(t), h.dir, archive.Options{})
+	path := h.full()
+	_, err := a.Push(t.Context(), h.dir, path)
+	wantRefusal(t, err, err, "it holds a deleted version")
+	if _, err := a.Quarantine(t.Context(), h.dir, path, "its name is locked"); err != nil {
+		t.Fatal(err)
+	}
+	if done := mustPush(t, a, h.dir, path); !done.Quarantined {
+		t.Errorf("push after quarantine: got %+v", done)
+	}
+}
+
 // The same name with other content is refused, and the message tells both
 // contents apart and the first writer.
 func TestPushRefusesOtherContent(t *testing.T) {
