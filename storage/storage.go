@@ -40,7 +40,7 @@ type Bucket interface {
 	// durable, too. Of several writers at once exactly one succeeds.
 	//
 	// Put itself rewinds body to its start first, so a failed Put may be
-	// repeated, and reads it only until it returns. After an error other than
+	// repeated, and reads it only until it returns. It asks for no other Seek. After an error other than
 	// ErrExist the object may be there all the same, whole, if the answer was
 	// lost on its way. A body of known size (BodySize) that turns out to have
 	// another gives ErrInvalid and is not stored. An error of body itself comes

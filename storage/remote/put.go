@@ -36,12 +36,14 @@ func Put(ctx context.Context, name string, body io.ReadSeeker,
 var errOver = errors.New("the put is over")
 
 // lentBody is a body that can be taken back. It remembers whether the body
-// itself failed.
+// itself failed. Client libraries ask Seek where they are and where the end
+// is, which it answers by itself: bodies need no more than to be rewound.
 type lentBody struct {
 	size int64
 
 	mu   sync.Mutex
 	body io.ReadSeeker // nil: taken back
+	at   int64         // of body, from its start
 	err  error
 }
 
@@ -56,6 +58,7 @@ func (b *lentBody) Read(p []byte) (int, error) {
 		return 0, errOver
 	}
 	n, err := b.body.Read(p)
+	b.at += int64(n)
 	if err != nil && err != io.EOF {
 		b.err = err
 	}
@@ -65,13 +68,19 @@ func (b *lentBody) Read(p []byte) (int, error) {
 func (b *lentBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.body == nil {
+	switch {
+	case b.body == nil:
 		return 0, errOver
+	case offset == 0 && whence == io.SeekCurrent:
+		return b.at, nil
+	case offset == 0 && whence == io.SeekEnd && b.size >= 0:
+		return b.size, nil // they go back before they read
 	}
 	n, err := b.body.Seek(offset, whence)
 	if err != nil {
 		b.err = err
 	}
+	b.at = n
 	return n, err
 }
 

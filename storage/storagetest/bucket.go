@@ -33,6 +33,7 @@ func TestBucket(t *testing.T, open func(t *testing.T) storage.Bucket) {
 		{"a large body of unknown size is streamed", testLarge},
 		{"a body of the wrong size is not stored", testWrongSize},
 		{"a body is read from its start", testRewind},
+		{"a body that can only be rewound", testRewindOnly},
 		{"a body that fails leaves the name free", testBrokenBody},
 		{"ranges", testRanges},
 		{"missing objects", testMissing},

@@ -137,6 +137,26 @@ func testRewind(t *testing.T, b storage.Bucket) {
 	}
 }
 
+// rewindable tells its size, and can go to its start and nowhere else.
+type rewindable struct{ *bytes.Reader }
+
+func (r rewindable) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekStart {
+		return 0, errors.New("this body can only be rewound")
+	}
+	return r.Reader.Seek(offset, whence)
+}
+
+func testRewindOnly(t *testing.T, b storage.Bucket) {
+	want := pattern(1 << 20)
+	if err := b.Put(t.Context(), "rewound", rewindable{bytes.NewReader(want)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, b, "rewound", 0, -1); got != string(want) {
+		t.Errorf("got %d bytes, not the %d that were put", len(got), len(want))
+	}
+}
+
 func testBrokenBody(t *testing.T, b storage.Bucket) {
 	data := pattern(1 << 20)
 	for _, n := range []int64{0, 1, 1 << 19, 1 << 20} {

@@ -3,6 +3,8 @@
 package servers
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
@@ -46,19 +48,25 @@ func (s *S3) newBucket(t testing.TB, in *s3.CreateBucketInput) string {
 	t.Helper()
 	name := "bucket-" + strings.ToLower(rand.Text())
 	in.Bucket = &name
-	if _, err := s.Client().CreateBucket(t.Context(), in); err != nil {
+	if _, err := s.admin().CreateBucket(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 	return name
 }
 
-// Client is for what tests do in the store beside the programs.
-func (s *S3) Client() *s3.Client {
+// admin is for what the tests do themselves.
+func (s *S3) admin() *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: &s.Endpoint, UsePathStyle: true, Region: "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.Secret, ""),
 		HTTPClient:  client(),
 	})
+}
+
+// Write stores an object as somebody else would.
+func (s *S3) Write(ctx context.Context, bucket, name string, content []byte) error {
+	_, err := s.admin().PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &name, Body: bytes.NewReader(content)})
+	return err
 }
 
 // client is for requests of the tests' own, which need no trust.
