@@ -12,6 +12,7 @@
 //	cmpbytes A B                 compare two files, of any bytes
 //	corrupt FILE OFFSET          change one byte
 //	expand FILE                  put the values of $VARIABLES into a file
+//	intrude OBJECT               store an object that is not ours, where the test gives the means
 //	exit CODE COMMAND...         run a command and expect its exit code
 package clitest
 
@@ -61,6 +62,7 @@ func run(t *testing.T, dir string, setup func(*testscript.Env)) {
 			"cmpbytes": cmpbytes,
 			"corrupt":  corrupt,
 			"expand":   expand,
+			"intrude":  intrude,
 			"exit":     exit,
 		},
 	})
@@ -169,6 +171,21 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
+
+// intruder stores an object of a name as somebody else would. Tests of stores
+// put one into the values of a script, under intruderKey.
+type intruder func(object string) error
+
+func intrude(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, "intrude OBJECT", 1)
+	store, ok := ts.Value(intruderKey{}).(intruder)
+	if !ok {
+		ts.Fatalf("this test's store takes no intruders")
+	}
+	ts.Check(store(args[0]))
+}
+
+type intruderKey struct{}
 
 // exit runs a command; what it printed is then there for stdout and stderr.
 func exit(ts *testscript.TestScript, neg bool, args []string) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,6 +34,24 @@ func TestStores(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLockedStore runs a script in a bucket where nobody can remove an object,
+// and deletions only cover it.
+func TestLockedStore(t *testing.T) {
+	t.Parallel()
+	server := servers.StartMinIO(t, nil)
+	s := teststores.Locked(t, server)
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(s.Settings["storage.url"].(string), "s3://"), "/")
+	run(t, "testdata/locked", func(e *testscript.Env) {
+		for name, value := range s.Variables() {
+			e.Setenv(name, value)
+		}
+		e.Setenv("UNLOCKED", "storage.url=s3://"+server.NewBucket(t))
+		e.Values[intruderKey{}] = intruder(func(object string) error {
+			return server.Write(t.Context(), bucket, "deep/down/"+object, []byte("not ours"))
+		})
+	})
 }
 
 func certificates(t *testing.T) *servers.Certificates {

@@ -34,13 +34,23 @@ func startMinIO(t testing.TB, c *servers.Certificates) func(testing.TB) Store {
 
 func onS3(t testing.TB, s *servers.S3) func(testing.TB) Store {
 	t.Helper()
-	environ := map[string]string{"AWS_SHARED_CREDENTIALS_FILE": credentials(t, s)}
-	return func(t testing.TB) Store {
-		settings := with(s.CA, "storage.s3.ca_file")
-		settings["storage.url"] = "s3://" + s.NewBucket(t) + "/deep/down"
-		settings["storage.s3.endpoint"] = s.Endpoint
-		return Store{settings, environ, "storage.s3.endpoint"}
-	}
+	file := credentials(t, s)
+	return func(t testing.TB) Store { return inBucket(s, s.NewBucket(t), file) }
+}
+
+// Locked is a store in a bucket of s that locks objects, and the program's
+// settings to do so for an hour.
+func Locked(t testing.TB, s *servers.S3) Store {
+	t.Helper()
+	return inBucket(s, s.NewLockedBucket(t), credentials(t, s)).
+		With("storage.s3.retain_mode", "COMPLIANCE").With("storage.s3.retain_for", "1h")
+}
+
+func inBucket(s *servers.S3, bucket, credentials string) Store {
+	settings := with(s.CA, "storage.s3.ca_file")
+	settings["storage.url"] = "s3://" + bucket + "/deep/down"
+	settings["storage.s3.endpoint"] = s.Endpoint
+	return Store{settings, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": credentials}, "storage.s3.endpoint"}
 }
 
 // credentials is a file as the AWS SDK looks for it.
