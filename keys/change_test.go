@@ -226,3 +226,12 @@ func TestParseRef(t *testing.T) {
 		}
 	}
 }
+
+func seedKey(t testing.TB) crypt.Key {
+	t.Helper()
+	k, err := crypt.RandomKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}

@@ -66,6 +66,7 @@ type mac struct {
 // signed is an entry as it is stored.
 type signed struct {
 	Entry
+	stored []byte
 	line   []byte
 	macs   []mac
 	digest crypt.Digest
@@ -109,7 +110,7 @@ func parseEntry(b []byte) (*signed, error) {
 	if !ok || !ok2 || end != "" {
 		return nil, fmt.Errorf("not two lines: %w", ErrChain)
 	}
-	s := &signed{line: line, digest: sha256.Sum256(b)}
+	s := &signed{stored: b, line: line, digest: sha256.Sum256(b)}
 	if err := json.Unmarshal(line, &s.Entry); err != nil {
 		return nil, fmt.Errorf("%v: %w", err, ErrChain)
 	}
@@ -173,13 +174,20 @@ func (s *signed) checkWraps() error {
 		all = append(slices.Clone(all), *s.Epoch)
 	}
 	for _, e := range all {
-		if len(e.Wraps) == 0 || len(e.Wraps) > MaxWraps {
-			return fmt.Errorf("%d wraps of epoch %d", len(e.Wraps), e.Number)
+		if err := checkEpochWraps(e); err != nil {
+			return err
 		}
-		for _, w := range e.Wraps {
-			if err := w.Check(); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func checkEpochWraps(e EpochWraps) error {
+	if len(e.Wraps) == 0 || len(e.Wraps) > MaxWraps {
+		return fmt.Errorf("%d wraps of epoch %d: %w", len(e.Wraps), e.Number, crypt.ErrWrap)
+	}
+	for _, w := range e.Wraps {
+		if err := w.Check(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ func ConfigFlags() []cli.Flag {
 // Names of the flags for who has no principal key.
 const (
 	IdentityFlag   = "identity"
+	ExportFlag     = "export"
 	UnanchoredFlag = "trust-unanchored"
 )
 
@@ -32,6 +33,7 @@ const (
 func RecoveryFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: IdentityFlag, Usage: "open with the escrow identity in `FILE`, as age-keygen wrote it"},
+		&cli.StringFlag{Name: ExportFlag, Usage: "take from `FILE`, as keys export wrote it, what the configuration does not say"},
 		&cli.BoolFlag{Name: UnanchoredFlag, Usage: "believe what only the escrow identity opens though no anchor is set"},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"walarchive/archive/wal"
@@ -101,9 +102,10 @@ func (c *Config) File() string { return c.source }
 
 // Sources are the places a Config comes from.
 type Sources struct {
-	File    string   // from --config; empty: from the environment, else DefaultFile
-	Environ []string // NAME=value
-	Set     []string // KEY=VALUE, from --set
+	File     string   // from --config; empty: from the environment, else DefaultFile
+	Environ  []string // NAME=value
+	Set      []string // KEY=VALUE, from --set
+	Defaults []string // KEY=VALUE, known from elsewhere; weaker than all the others
 }
 
 // Error is a mistake in the configuration, with where it was made.
@@ -135,7 +137,11 @@ func Load(src Sources) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	values = append(values, environValues(src.Environ)...)
+	known, err := flagValues(src.Defaults)
+	if err != nil {
+		return nil, err
+	}
+	values = slices.Concat(known, values, environValues(src.Environ))
 	set, err := flagValues(src.Set)
 	if err != nil {
 		return nil, err

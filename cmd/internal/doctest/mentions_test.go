@@ -154,7 +154,7 @@ func TestReferenceHasAll(t *testing.T) {
 		}
 		section, _, _ = strings.Cut(section, "\n#")
 		for _, f := range flags {
-			common := []string{"--config", "--set", "--json", "--help", "--identity", "--trust-unanchored"} // said once, above all commands
+			common := []string{"--config", "--set", "--json", "--help", "--identity", "--export", "--trust-unanchored"} // said once, above all commands
 			if !slices.Contains(common, f) && !strings.Contains(section, "`"+f) {
 				t.Errorf("reference.md: %s: %s is missing", path, f)
 			}

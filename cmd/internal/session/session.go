@@ -41,23 +41,13 @@ type Session struct {
 
 // Start reads the configuration that the flags, the environment and the file
 // make together. It touches neither the store nor the keys. With an escrow
-// identity it is enough that the configuration knows the store.
+// identity or an export no principal key need be configured.
 func Start(c *cli.Context, p command.Process) (*Session, error) {
-	said := command.ConfigFromFlags(c)
-	cfg, err := config.Load(config.Sources{File: said.File, Environ: p.Environ, Set: said.Set})
+	r, err := startRecovery(c)
 	if err != nil {
 		return nil, err
 	}
-	require := cfg.RequireArchive
-	if c.String(command.IdentityFlag) != "" {
-		require = cfg.RequireStore
-	}
-	if err := require(); err != nil {
-		return nil, err
-	}
-	s := &Session{Config: cfg, Log: command.Logger(p.Stderr, cfg.Log.Level, cfg.Log.JSON), Environ: p.Environ, Said: said}
-	s.Recovery, err = startRecovery(c)
-	return s, err
+	return r.start(c, p)
 }
 
 // DataDir finds the data directory that a call is about; file is the PATH or
@@ -164,7 +154,7 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		Spool:                   s.Config.Spool.Path,
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
 		TrustUnanchored:         s.TrustUnanchored,
-		Wraps:                   s.Wraps,
+		Wraps:                   s.wraps(),
 	}
 	var err error
 	if o.Codec, err = seal.ParseCodec(s.Config.Archive.Codec); err != nil {

@@ -30,6 +30,8 @@ func keysCommand(p command.Process) *cli.Command {
 			keysRetire(p),
 			keysEscrow(p),
 			keysRecover(p),
+			keysExport(p),
+			keysImport(p),
 			keysCredential(p),
 		},
 	}
