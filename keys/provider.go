@@ -84,12 +84,13 @@ var ErrPermission = fs.ErrPermission
 
 // The other kinds of failure that callers decide by.
 var (
-	ErrNoKey       = errors.New("no such key")                          // the service answered, and has none of that name
-	ErrKeyExists   = errors.New("a key of that name exists")            // and stays as it is
-	ErrUnavailable = errors.New("key service not reachable")            // or not readable now: says nothing about the key; try again
-	ErrBadKey      = errors.New("not a usable key")                     // the service answered with something else
-	ErrBadKeyring  = errors.New("key store damaged")                    // its records cannot be told apart
-	ErrName        = errors.New("not a key name this service can have") // empty, too long, or with bytes it cannot store
+	ErrNotConfigured = errors.New("no provider of that name is configured") // comes with ErrNoKey, though nobody was asked
+	ErrNoKey         = errors.New("no such key")                            // the service answered, and has none of that name
+	ErrKeyExists     = errors.New("a key of that name exists")              // and stays as it is
+	ErrUnavailable   = errors.New("key service not reachable")              // or not readable now: says nothing about the key; try again
+	ErrBadKey        = errors.New("not a usable key")                       // the service answered with something else
+	ErrBadKeyring    = errors.New("key store damaged")                      // its records cannot be told apart
+	ErrName          = errors.New("not a key name this service can have")   // empty, too long, or with bytes it cannot store
 )
 
 // Error says which key of which service an operation failed on. It unwraps to

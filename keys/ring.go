@@ -101,7 +101,7 @@ func (r *Ring) Create(ctx context.Context, ref Ref) error {
 func (r *Ring) provider(ref Ref) (Provider, error) {
 	p, ok := r.providers[ref.Provider]
 	if !ok {
-		return nil, fmt.Errorf("key %s: no provider of that name is configured: %w", ref, ErrNoKey)
+		return nil, fmt.Errorf("key %s: %w: %w", ref, ErrNotConfigured, ErrNoKey)
 	}
 	return p, nil
 }

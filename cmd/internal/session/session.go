@@ -170,9 +170,11 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		}
 		o.Anchor = &a
 	}
+	pgdata := ""
 	if d != nil {
-		o.TDE = s.ServerKeys(d.Path)
+		pgdata = d.Path
 	}
+	o.TDE = s.ServerKeys(pgdata)
 	return o, nil
 }
 

@@ -25,6 +25,7 @@ func keysCommand(p command.Process) *cli.Command {
 			keysRead(p, "list", "show the epochs and the principal keys that open them", listEpochs),
 			keysHistory(p),
 			keysNeeded(p),
+			keysAudit(p),
 			keysRotate(p),
 			keysRewrap(p),
 			keysRetire(p),

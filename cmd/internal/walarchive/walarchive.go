@@ -37,7 +37,7 @@ func Run(ctx context.Context, p command.Process) int {
 
 func failure(command string) int {
 	switch command {
-	case "verify", "keys history rebuild":
+	case "verify", "keys history rebuild", "keys audit":
 		return exitUnverified
 	}
 	return exitFailed
