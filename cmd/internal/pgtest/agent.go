@@ -19,7 +19,7 @@ type Agent struct {
 // (key=value) on top. It ends with the test.
 func (a *Archive) StartAgent(s *Server, settings ...string) *Agent {
 	a.t.Helper()
-	args := []string{"--config", a.File, "agent", "--set", "log.level=info"}
+	args := []string{"agent", "--set", "log.level=info"}
 	for _, set := range settings {
 		args = append(args, "--set", set)
 	}
@@ -29,7 +29,8 @@ func (a *Archive) StartAgent(s *Server, settings ...string) *Agent {
 		a.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := command(a.t, s.Data, a.Walarchive, args...)
+	call := a.call(a.Walarchive, args...)
+	cmd := command(a.t, s.Data, call[0], call[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	g.main = begin(a.t, cmd)
 	a.t.Cleanup(g.cleanUp)
@@ -39,6 +40,24 @@ func (a *Archive) StartAgent(s *Server, settings ...string) *Agent {
 
 // Signal sends it a signal; one that has ended takes no notice.
 func (g *Agent) Signal(s syscall.Signal) { g.main.signal(s) }
+
+// Kill ends it by SIGKILL.
+func (g *Agent) Kill() {
+	g.main.kill()
+	<-g.main.ended
+}
+
+// Stop is SIGTERM; it returns when the agent has ended.
+func (g *Agent) Stop() {
+	g.t.Helper()
+	g.Signal(syscall.SIGTERM)
+	if !g.main.endsWithin(patience) {
+		g.t.Fatal("the agent did not end")
+	}
+}
+
+// Logged reports whether the log holds text.
+func (g *Agent) Logged(text string) bool { g.t.Helper(); return strings.Contains(g.Log(), text) }
 
 // Log is all it ever said.
 func (g *Agent) Log() string {

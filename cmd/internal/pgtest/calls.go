@@ -25,6 +25,22 @@ func (c Call) Gone() bool {
 // RunningGet is the one call of get that runs on this archive.
 func (a *Archive) RunningGet() Call {
 	a.t.Helper()
+	found := a.calls(a.Walrestore, a.File, "get")
+	if len(found) != 1 {
+		a.t.Fatalf("%d calls of get run, want one", len(found))
+	}
+	return found[0]
+}
+
+// Agents are the agents on this archive that pushes have started.
+func (a *Archive) Agents() []Call {
+	a.t.Helper()
+	return a.calls(a.File, "--autostarted-by")
+}
+
+// calls are the running processes whose arguments hold all words.
+func (a *Archive) calls(words ...string) []Call {
+	a.t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		a.t.Fatal(err)
@@ -32,7 +48,7 @@ func (a *Archive) RunningGet() Call {
 	var found []Call
 	for _, path := range all {
 		line, err := os.ReadFile(path)
-		if err != nil || !a.isGet(bytes.Split(line, []byte{0})) {
+		if err != nil || !hasAll(bytes.Split(line, []byte{0}), words) {
 			continue // another process, or it has ended
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -41,18 +57,12 @@ func (a *Archive) RunningGet() Call {
 		}
 		found = append(found, Call{pid})
 	}
-	if len(found) != 1 {
-		a.t.Fatalf("%d calls of get run, want one", len(found))
-	}
-	return found[0]
+	return found
 }
 
-func (a *Archive) isGet(args [][]byte) bool {
-	is := func(word string) func([]byte) bool {
-		return func(arg []byte) bool { return string(arg) == word }
-	}
-	for _, word := range []string{a.Walrestore, a.File, "get"} {
-		if !slices.ContainsFunc(args, is(word)) {
+func hasAll(args [][]byte, words []string) bool {
+	for _, word := range words {
+		if !slices.ContainsFunc(args, func(arg []byte) bool { return string(arg) == word }) {
 			return false
 		}
 	}
