@@ -63,6 +63,9 @@ func (w *Writer) Segment(no wal.SegmentNo) []byte {
 	return b
 }
 
+// Forget drops what was written to segment no, for who writes very much.
+func (w *Writer) Forget(no wal.SegmentNo) { delete(w.segments, no) }
+
 // Name is segment no of the current timeline.
 func (w *Writer) Name(no wal.SegmentNo) wal.Segment {
 	return wal.Segment{Timeline: w.tli, No: no, Size: w.id.SegmentSize}
