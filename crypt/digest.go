@@ -90,6 +90,14 @@ func (d *Digester) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Leaf adds a whole leaf, LeafSize bytes or the last of the content, by its
+// SHA-256: so leaves can be hashed elsewhere and in parallel. Nothing must have
+// been given to Write.
+func (d *Digester) Leaf(sum [sha256.Size]byte) {
+	d.begin()
+	d.root.Write(sum[:])
+}
+
 // Sum is the digest of everything written so far; more may follow.
 func (d *Digester) Sum() Digest {
 	d.begin()

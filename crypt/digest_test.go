@@ -2,9 +2,11 @@ package crypt
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -63,6 +65,18 @@ func TestDigestVectors(t *testing.T) {
 			if got := d.Sum(); got != v.Digest {
 				t.Errorf("%s in steps of %d: Digester gives %v, want %v", v.Name, step, got, v.Digest)
 			}
+		}
+	}
+}
+
+func TestDigestOfLeaves(t *testing.T) {
+	for _, v := range readVectors[digestVector](t, "digest.json") {
+		var d Digester
+		for leaf := range slices.Chunk(v.content(t), LeafSize) {
+			d.Leaf(sha256.Sum256(leaf))
+		}
+		if got := d.Sum(); got != v.Digest {
+			t.Errorf("%s by leaves: got %v, want %v", v.Name, got, v.Digest)
 		}
 	}
 }

@@ -49,6 +49,31 @@ func BenchmarkSeal16MiB(b *testing.B) {
 	})
 }
 
+// BenchmarkDraft16MiB is the way of a segment, in memory that was used before.
+func BenchmarkDraft16MiB(b *testing.B) {
+	plain, key := recordedWAL(b, 16<<20), testKey(b, 7)
+	eachSetting(b, func(b *testing.B, o Options) {
+		o.Memory = new(Memory)
+		b.SetBytes(int64(len(plain)))
+		b.ReportAllocs()
+		for b.Loop() {
+			d, err := NewDraft(key, int64(len(plain)), o)
+			for rest := plain; err == nil && len(rest) > 0; {
+				n := copy(d.Room(), rest)
+				err = d.Commit(n)
+				rest = rest[n:]
+			}
+			if err == nil {
+				_, err = d.Finish(nil)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			d.Close()
+		}
+	})
+}
+
 func BenchmarkOpen16MiB(b *testing.B) {
 	plain, key := recordedWAL(b, 16<<20), testKey(b, 7)
 	eachSetting(b, func(b *testing.B, o Options) {

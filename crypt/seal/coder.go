@@ -9,8 +9,8 @@ import (
 // A coder compresses and decompresses frames. It keeps its tables from one to
 // the next, and is not safe for concurrent use.
 type coder interface {
-	// pack puts src, compressed, into dst, which has bound(len(src)) bytes, and
-	// returns its length; one that is not below len(src) is of no use.
+	// pack puts src, compressed, into dst, which has bound(len(src)) bytes or
+	// more, and returns its length: of no use unless below len(src).
 	pack(dst, src []byte) int
 	bound(n int) int
 	// unpack fills all of dst from src, and reports whether that came out even.

@@ -16,9 +16,10 @@ type Options struct {
 	Wraps          []crypt.Wrap // of the epoch's key, at least one
 	Codec          Codec        // default LZ4
 	FrameSize      int          // plaintext bytes of a full frame, default 256 KiB
-	Workers        int          // frames sealed at a time, default GOMAXPROCS
+	Workers        int          // pieces sealed at a time, default GOMAXPROCS
 	Rand           io.Reader    // source of the salt, default crypto/rand
 	Digest         crypt.Digest // of the plaintext, if known; else it is computed
+	Memory         *Memory      // to work in; nil: the writer's own
 }
 
 // header fills in the defaults and draws the salt.
@@ -58,9 +59,6 @@ func Bound(plain, facts int64, frameSize int) int64 {
 // Seal appends plain to dst as one whole object. It makes room once, for the
 // largest that can come out.
 func Seal(dst, plain []byte, key crypt.Key, facts []byte, o Options) ([]byte, error) {
-	if o.Digest.IsZero() {
-		o.Digest = crypt.DigestBytes(plain)
-	}
 	buf := bytes.NewBuffer(dst)
 	buf.Grow(int(Bound(int64(len(plain)), int64(len(facts)), o.FrameSize)))
 	w, err := NewWriter(buf, key, facts, o)

@@ -176,7 +176,18 @@ func (r *Reader) start() {
 		return
 	}
 	r.last = s.head.kind == finalFrame
-	r.ring.start(func(s *slot) { s.err = r.suite.open(s.plain, s.sealed, s.head, s.use(s.head.codec)) })
+	r.ring.start(r.open)
+}
+
+func (r *Reader) open(s *slot) {
+	if s.mac == nil {
+		s.mac = r.suite.newMAC()
+	}
+	var c coder
+	if s.head.codec != None {
+		c = s.use(s.head.codec)
+	}
+	s.err = r.suite.open(s.mac, s.plain, s.sealed, s.head, c)
 }
 
 // readData reads a data frame or the final frame and finds memory for its
@@ -214,7 +225,7 @@ func (r *Reader) readFacts() error {
 		return corrupt("no facts")
 	}
 	r.facts = make([]byte, s.head.plain)
-	return r.suite.open(r.facts, s.sealed, s.head, nil)
+	return r.suite.open(r.suite.newMAC(), r.facts, s.sealed, s.head, nil)
 }
 
 // readFrame reads the frame that follows, whatever its type, and checks what

@@ -1,30 +1,40 @@
 package seal
 
-// A ring works on frames in parallel and gives them back in order. It starts
-// one goroutine for each frame, which ends with its work: a ring that is
-// dropped half-way leaves nothing behind.
+import "hash"
+
+// A ring works on pieces of an object in parallel and gives them back in order.
+// It starts one goroutine for each piece, which ends with its work: a ring that
+// is dropped half-way leaves nothing behind.
 type ring struct {
-	slots []*slot // made when first used, at most limit
-	limit int
-	first int // the oldest busy slot
-	busy  int
+	slots  []*slot // made when first used, at most limit
+	limit  int
+	first  int // the oldest busy slot
+	busy   int
+	memory *Memory
 }
 
-// A slot holds one frame in the works, and its buffers for the next one.
+// A slot holds one piece in the works, a frame to be opened or some to be
+// sealed, and its buffers for the next one.
 type slot struct {
-	head   frameHead
-	plain  []byte // the frame's plaintext: in own, or memory of the caller's
-	sealed []byte // the whole frame as stored
-	err    error
+	plain  []byte // in own, or memory of the caller's
+	sealed []byte // the frames as stored
 	own    []byte
+	mac    hash.Hash
 	coder  coder // made when first used
+	codec  Codec // the coder's
 	done   chan struct{}
+
+	head frameHead // of the frame to be opened
+	err  error     // of opening it
+
+	number uint64    // of the first frame to be sealed
+	leaf   hash.Hash // SHA-256 of the plaintext that was sealed
 }
 
 // use is the slot's coder of an object's codec; for None there is none.
 func (s *slot) use(codec Codec) coder {
-	if s.coder == nil && codec != None {
-		s.coder = codec.coder()
+	if s.codec != codec {
+		s.coder, s.codec = codec.coder(), codec
 	}
 	return s.coder
 }
@@ -35,7 +45,7 @@ func (r *ring) full() bool { return r.busy == r.limit }
 func (r *ring) next() *slot {
 	i := (r.first + r.busy) % r.limit
 	if i == len(r.slots) {
-		r.slots = append(r.slots, &slot{done: make(chan struct{}, 1)})
+		r.slots = append(r.slots, r.memory.slot())
 	}
 	return r.slots[i]
 }
@@ -65,6 +75,15 @@ func (r *ring) drain() {
 	for r.busy > 0 {
 		r.wait()
 	}
+}
+
+// release gives the slots back to the memory they came from. Nothing may be
+// busy.
+func (r *ring) release() {
+	for _, s := range r.slots {
+		r.memory.giveSlot(s)
+	}
+	r.slots, r.first = nil, 0
 }
 
 // room returns n bytes, in p's memory if that has as many.

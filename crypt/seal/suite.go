@@ -7,14 +7,15 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 
 	"walarchive/crypt"
 )
 
-const tagLabel = "walarchive seal 1 frame"
+var tagLabel = []byte("walarchive seal 1 frame")
 
 // suite seals and opens the frames of one object by suite 1. Its methods may
-// be called concurrently.
+// be called concurrently, each with a MAC of its own from newMAC.
 type suite struct {
 	block  cipher.Block
 	mac    crypt.Key
@@ -40,26 +41,27 @@ func newSuite(key crypt.Key, h *Header, raw []byte) (*suite, error) {
 
 // seal makes the frame f in p, which has room for it. Its payload, f.cipher
 // bytes, may lie where its ciphertext will.
-func (s *suite) seal(p []byte, f frameHead, payload []byte) []byte {
+func (s *suite) seal(mac hash.Hash, p []byte, f frameHead, payload []byte) []byte {
 	p = p[:frameOverhead+f.cipher]
 	f.put(p)
 	ciphertext := p[frameHeadSize : frameHeadSize+f.cipher]
 	s.crypt(ciphertext, payload, f.number)
-	copy(p[frameHeadSize+f.cipher:], s.tag(p[:frameHeadSize+f.cipher]))
-	return p
+	return s.tag(mac, p[:frameHeadSize+f.cipher])
 }
 
 // verify reports whether p, a whole frame, has the tag it should have.
-func (s *suite) verify(p []byte) bool {
+func (s *suite) verify(mac hash.Hash, p []byte) bool {
 	body, tag := p[:len(p)-tagSize], p[len(p)-tagSize:]
-	return hmac.Equal(s.tag(body), tag)
+	s.feed(mac, body)
+	var want [tagSize]byte
+	return hmac.Equal(mac.Sum(want[:0]), tag)
 }
 
 // open verifies the frame p, whose head is f, and fills dst, f.plain bytes,
 // by c unless the frame's codec is none. The ciphertext in p may be
 // overwritten.
-func (s *suite) open(dst, p []byte, f frameHead, c coder) error {
-	if !s.verify(p) {
+func (s *suite) open(mac hash.Hash, dst, p []byte, f frameHead, c coder) error {
+	if !s.verify(mac, p) {
 		return corrupt("frame %d does not verify", f.number)
 	}
 	ciphertext := p[frameHeadSize : frameHeadSize+f.cipher]
@@ -81,10 +83,18 @@ func (s *suite) crypt(dst, src []byte, number uint64) {
 	cipher.NewCTR(s.block, counter[:]).XORKeyStream(dst, src)
 }
 
-func (s *suite) tag(body []byte) []byte {
-	m := hmac.New(sha256.New, s.mac.Bytes())
-	m.Write([]byte(tagLabel))
-	m.Write(s.header[:])
-	m.Write(body)
-	return m.Sum(nil)
+// newMAC makes what the other methods need, for one of them at a time.
+func (s *suite) newMAC() hash.Hash { return hmac.New(sha256.New, s.mac.Bytes()) }
+
+// tag appends the tag of a frame to the rest of it.
+func (s *suite) tag(mac hash.Hash, body []byte) []byte {
+	s.feed(mac, body)
+	return mac.Sum(body)
+}
+
+func (s *suite) feed(mac hash.Hash, body []byte) {
+	mac.Reset()
+	mac.Write(tagLabel)
+	mac.Write(s.header[:])
+	mac.Write(body)
 }

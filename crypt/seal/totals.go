@@ -54,7 +54,7 @@ func (r *Reader) CheckEnd(size int64, tail []byte) (Totals, error) {
 		return Totals{}, corrupt("it has no end")
 	}
 	plain := make([]byte, totalsSize)
-	if err := r.suite.open(plain, p, head, nil); err != nil {
+	if err := r.suite.open(r.suite.newMAC(), plain, p, head, nil); err != nil {
 		return Totals{}, err
 	}
 	t := parseTotals(plain)
