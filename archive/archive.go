@@ -84,6 +84,7 @@ type Archive struct {
 	ring      *keys.Ring
 	histories histories
 	notes     eventNotes
+	memory    seal.Memory // of objects in the works
 	Options
 
 	mu           sync.Mutex // guards what follows

@@ -13,10 +13,12 @@ import (
 )
 
 // content is what goes into an object: bytes in memory, or a function that
-// writes the same bytes each time it is called.
+// writes the same bytes each time it is called. If they are in a draft already,
+// that serves the object it was begun as.
 type content struct {
 	plain  []byte
 	stream func(w io.Writer) error
+	draft  *draft
 }
 
 // body is an object on its way into the bucket.
@@ -29,11 +31,18 @@ type body interface {
 // for it in the background.
 func (a *Archive) seal(kind Kind, name string, f *Facts, c content) (body, error) {
 	o, key, tip := a.sealOptions(kind, name)
+	if c.draft.is(kind, name) {
+		tip = c.draft.tip
+	}
 	s := a.stamp()
 	f.Chain, f.Host, f.Time = tip, s.Host, s.Time
 	facts, err := f.encode()
 	if err != nil {
 		return nil, err
+	}
+	if c.draft.is(kind, name) {
+		b, err := c.draft.Finish(facts)
+		return borrow(b), err
 	}
 	o.Digest = f.Digest
 	if c.stream == nil {
@@ -61,7 +70,7 @@ func (a *Archive) sealOptions(kind Kind, name string) (seal.Options, crypt.Key, 
 	return seal.Options{
 		Kind: string(kind), Name: name,
 		Archive: a.chain.Archive(), Epoch: e.ID(), Wraps: a.chain.HeaderWraps(),
-		Codec: a.Codec, Workers: a.Workers, Rand: a.Rand,
+		Codec: a.Codec, Workers: a.Workers, Rand: a.Rand, Memory: &a.memory,
 	}, e.SealKey(), ChainTip{n, digest}
 }
 

@@ -1,11 +1,9 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"walarchive/archive/wal"
 	"walarchive/crypt/tde"
@@ -30,11 +28,15 @@ var errOtherNode = errors.New("preserved from another node")
 // preserve archives a segment, complete or partial, as pg_tde encrypted it. x
 // is what it takes to decrypt it.
 func (p *push) preserve(ctx context.Context, x *tde.Excerpt) (*Pushed, error) {
-	r, err := p.file.readRaw(ctx, io.Discard)
+	to, err := p.sink()
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkCoverage(r); err != nil {
+	r, err := p.file.readRaw(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkCoverage(); err != nil {
 		return nil, err
 	}
 	if err := p.file.unchanged(); err != nil {
@@ -60,12 +62,8 @@ func (p *push) preserve(ctx context.Context, x *tde.Excerpt) (*Pushed, error) {
 
 // checkCoverage holds the file's bytes against the server's key ranges, as far
 // as that goes without keys.
-func (p *push) checkCoverage(r *reading) error {
-	var raw io.ReaderAt = p.file.f
-	if r.plain != nil {
-		raw = bytes.NewReader(r.plain)
-	}
-	err := p.keys.CheckCoverage(raw, p.name.Segment)
+func (p *push) checkCoverage() error {
+	err := p.keys.CheckCoverage(p.file.f, p.name.Segment)
 	if !errors.Is(err, tde.ErrMismatch) {
 		return err
 	}

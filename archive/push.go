@@ -119,7 +119,7 @@ func (p *push) segment(ctx context.Context) (*Pushed, error) {
 		return nil, err
 	}
 	defer s.Close()
-	s.wanted, s.whole = p.wanted, s.stat.Size() <= p.Whole
+	s.wanted = p.wanted
 	p.file = s
 	if p.keys, err = p.dir.walKeys(p.TDE); err != nil {
 		return nil, keyTrouble(err)
@@ -183,7 +183,24 @@ func (p *push) examine(ctx context.Context) (*reading, error) {
 	if s.cipher, err = p.keys.Cipher(ctx, p.name.Segment); err != nil {
 		return nil, keyTrouble(err)
 	}
-	return s.read(ctx, io.Discard)
+	to, err := p.sink()
+	if err != nil {
+		return nil, err
+	}
+	return s.read(ctx, to)
+}
+
+// sink is where the content goes while the file is looked at: if it fits in
+// memory, into the draft of the object that the name stands for. Of a second
+// look only the result is wanted.
+func (p *push) sink() (sink, error) {
+	s := p.file
+	if s.draft != nil || s.stat.Size() > p.Whole {
+		return passTo(io.Discard), nil
+	}
+	var err error
+	s.draft, err = p.draft(objectKind(p.name), walObject(p.inc.Number, p.name), s.stat.Size())
+	return s.draft, err
 }
 
 // manyPartials is up to how many different .partial files of one segment and

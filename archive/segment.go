@@ -9,15 +9,16 @@ import (
 
 	"walarchive/archive/wal"
 	"walarchive/crypt"
+	"walarchive/crypt/seal"
 	"walarchive/crypt/tde"
 )
 
 const (
-	// wholeLimit is up to which size a segment is read once, into memory, if
-	// Options.Whole says nothing else. Larger ones are read twice, in chunks,
-	// and both readings must agree.
+	// wholeLimit is up to which size a segment is read once, and sealed in
+	// memory on the way, if Options.Whole says nothing else. Larger ones are read
+	// twice, in chunks, and both readings must agree.
 	wholeLimit = 64 << 20
-	chunkSize  = 4 << 20
+	chunkSize  = 1 << 20
 )
 
 // segmentFile is a WAL segment on the host, plain or encrypted by pg_tde,
@@ -27,10 +28,10 @@ type segmentFile struct {
 	path   string
 	stat   os.FileInfo
 	name   wal.Name
-	whole  bool // read it into memory, once
 	scan   wal.ScanOptions
 	cipher *tde.Cipher
 	wanted func(os.FileInfo) error // nil: in any case
+	draft  *draft                  // of the object it becomes, if that fits in memory
 }
 
 // openSegment opens the file at path as the WAL file name of the cluster. How
@@ -48,10 +49,13 @@ func openSegment(path string, name wal.Name) (*segmentFile, error) {
 	return s, nil
 }
 
-// Close closes the file and forgets the keys it was read with.
+// Close closes the file and its draft, and forgets the keys it was read with.
 func (s *segmentFile) Close() error {
 	if s.cipher != nil {
 		s.cipher.Wipe()
+	}
+	if s.draft != nil {
+		s.draft.Close()
 	}
 	return s.f.Close()
 }
@@ -74,17 +78,44 @@ type reading struct {
 	End      wal.End
 	Facts    wal.Facts
 	Digest   crypt.Digest
-	plain    []byte // the content as it is stored, of whole segments
 }
 
+// sink takes the content of a segment in pieces. It lends the memory for each.
+type sink interface {
+	Room() []byte         // for the next piece, whole pages
+	Commit(n int) error   // its first n bytes are filled
+	Digest() crypt.Digest // of all pieces, of which there are no more
+}
+
+var _ sink = (*seal.Draft)(nil)
+
+// passing is a sink that gives each piece to w.
+type passing struct {
+	w      io.Writer
+	piece  []byte
+	digest crypt.Digester
+}
+
+func passTo(w io.Writer) *passing { return &passing{w: w, piece: make([]byte, chunkSize)} }
+
+func (p *passing) Room() []byte { return p.piece }
+
+func (p *passing) Commit(n int) error {
+	_, _ = p.digest.Write(p.piece[:n]) // never fails
+	_, err := p.w.Write(p.piece[:n])
+	return err
+}
+
+func (p *passing) Digest() crypt.Digest { return p.digest.Sum() }
+
 // read makes one pass: decrypts, scans (which clears dead bytes behind a segment
-// switch) and, unless the segment is read whole, gives each piece to sink.
-func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error) {
+// switch) and gives each piece to a sink.
+func (s *segmentFile) read(ctx context.Context, to sink) (*reading, error) {
 	scan := s.scan
 	scan.KeepTail = s.name.Kind == wal.KindPartial // a .partial is stored unaltered
 	scanner := wal.NewScanner(s.name.Segment, scan)
 	var id wal.Identity
-	r, err := s.pass(ctx, sink, func(p []byte, off int64) error {
+	r, err := s.pass(ctx, to, func(p []byte, off int64) error {
 		s.cipher.XOR(p, off)
 		if off == 0 {
 			id, _ = wal.Identify(p)
@@ -100,44 +131,31 @@ func (s *segmentFile) read(ctx context.Context, sink io.Writer) (*reading, error
 }
 
 // readRaw makes one pass over the bytes as they are, and finds their digest.
-func (s *segmentFile) readRaw(ctx context.Context, sink io.Writer) (*reading, error) {
-	return s.pass(ctx, sink, func([]byte, int64) error { return nil })
+func (s *segmentFile) readRaw(ctx context.Context, to sink) (*reading, error) {
+	return s.pass(ctx, to, func([]byte, int64) error { return nil })
 }
 
-// pass reads the file in pieces, all in one if it is read whole, and gives each
-// with its offset to work, which may change it, and then to sink unless it is
-// the whole.
-func (s *segmentFile) pass(ctx context.Context, sink io.Writer, work func(p []byte, off int64) error) (*reading, error) {
-	buf := make([]byte, min(s.stat.Size(), chunkSize))
-	if s.whole {
-		buf = make([]byte, s.stat.Size())
-	}
-	r := &reading{}
-	var digest crypt.Digester
-	for off := int64(0); off < s.stat.Size(); off += int64(len(buf)) {
+// pass reads the file in pieces and gives each with its offset to work, which
+// may change it, and then to a sink.
+func (s *segmentFile) pass(ctx context.Context, to sink, work func(p []byte, off int64) error) (*reading, error) {
+	for off := int64(0); off < s.stat.Size(); {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		buf := to.Room()
+		buf = buf[:min(int64(len(buf)), s.stat.Size()-off)]
 		if _, err := io.ReadFull(io.NewSectionReader(s.f, off, int64(len(buf))), buf); err != nil {
 			return nil, s.readError(err)
 		}
 		if err := work(buf, off); err != nil {
 			return nil, err
 		}
-		if s.whole {
-			break
-		}
-		if _, err := digest.Write(buf); err != nil {
+		if err := to.Commit(len(buf)); err != nil {
 			return nil, err
 		}
-		if _, err := sink.Write(buf); err != nil {
-			return nil, err
-		}
+		off += int64(len(buf))
 	}
-	if r.Digest = digest.Sum(); s.whole {
-		r.plain, r.Digest = buf, crypt.DigestBytes(buf)
-	}
-	return r, nil
+	return &reading{Digest: to.Digest()}, nil
 }
 
 func (s *segmentFile) readError(err error) error {
@@ -147,14 +165,11 @@ func (s *segmentFile) readError(err error) error {
 	return err
 }
 
-// content is the segment as it is stored: what r found, and what read finds
-// again.
-func (s *segmentFile) content(ctx context.Context, r *reading, read func(context.Context, io.Writer) (*reading, error)) content {
-	if r.plain != nil {
-		return content{plain: r.plain}
-	}
-	return content{stream: func(w io.Writer) error {
-		again, err := read(ctx, w)
+// content is the segment as it is stored: what r found, and, where the draft
+// does not serve, what read finds again.
+func (s *segmentFile) content(ctx context.Context, r *reading, read func(context.Context, sink) (*reading, error)) content {
+	return content{draft: s.draft, stream: func(w io.Writer) error {
+		again, err := read(ctx, passTo(w))
 		if err == nil && again.Digest != r.Digest {
 			err = changed(errTwoReadings)
 		}

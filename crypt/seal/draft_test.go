@@ -133,7 +133,7 @@ func TestMemoryIsNotShared(t *testing.T) {
 // TestMemoryIsUsedAgain: an object of 16 MiB takes a little for each frame.
 func TestMemoryIsUsedAgain(t *testing.T) {
 	plain := text(16 << 20)
-	for _, codec := range []Codec{None, LZ4, S2} {
+	for _, codec := range []Codec{None, LZ4} {
 		o := testOptions(codec, 0)
 		o.Memory = new(Memory)
 		sealOnce := func() {
