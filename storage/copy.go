@@ -18,12 +18,13 @@ func Copy(ctx context.Context, from Bucket, name string, to Bucket, as string) e
 }
 
 // A StoredBody is a Put's body whose bytes are those of a stored object. It
-// opens the object when it is read first, and anew after each rewind.
+// opens the object where it is read next.
 type StoredBody struct {
 	ctx    context.Context
 	bucket Bucket
 	info   Info
-	r      io.ReadCloser
+	pos    int64         // of the next Read
+	r      io.ReadCloser // there; nil: not open
 }
 
 // NewStoredBody is a body of the object that info describes, which lies in b.
@@ -37,21 +38,33 @@ func (s *StoredBody) Size() int64 { return s.info.Size }
 
 func (s *StoredBody) Read(p []byte) (int, error) {
 	if s.r == nil {
-		r, err := s.bucket.Get(s.ctx, s.info.Name, 0, -1)
+		r, err := s.bucket.Get(s.ctx, s.info.Name, s.pos, -1)
 		if err != nil {
 			return 0, err
 		}
 		s.r = r
 	}
-	return s.r.Read(p)
+	n, err := s.r.Read(p)
+	s.pos += int64(n)
+	return n, err
 }
 
-// Seek goes to the start; there is no other way.
+// Seek sets where to read next.
 func (s *StoredBody) Seek(off int64, whence int) (int64, error) {
-	if off != 0 || whence != io.SeekStart {
-		return 0, invalid("the body of a stored object can only be rewound to its start")
+	switch whence {
+	case io.SeekCurrent:
+		off += s.pos
+	case io.SeekEnd:
+		off += s.info.Size
 	}
-	return 0, s.Close()
+	if off < 0 {
+		return 0, invalid("position %d is before the start", off)
+	}
+	if off == s.pos {
+		return off, nil
+	}
+	s.pos = off
+	return off, s.Close()
 }
 
 func (s *StoredBody) Close() error {

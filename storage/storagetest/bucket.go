@@ -35,6 +35,7 @@ func TestBucket(t *testing.T, open func(t *testing.T) storage.Bucket) {
 		{"a body is read from its start", testRewind},
 		{"a body that can only be rewound", testRewindOnly},
 		{"a body that fails leaves the name free", testBrokenBody},
+		{"an object can be the body of another", testCopy},
 		{"ranges", testRanges},
 		{"missing objects", testMissing},
 		{"names", testNames},

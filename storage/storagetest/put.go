@@ -190,3 +190,17 @@ func testCancelledPut(t *testing.T, b storage.Bucket) {
 	wantFree(t, b, "x/cancelled")
 	put(t, b, "x/cancelled", "whole")
 }
+
+func testCopy(t *testing.T, b storage.Bucket) {
+	want := string(pattern(100_000))
+	put(t, b, "from", want)
+	for range 2 { // the second time the name is taken
+		err := storage.Copy(t.Context(), b, "from", b, "to")
+		if err != nil && !errors.Is(err, storage.ErrExist) {
+			t.Fatal(err)
+		}
+		if got := get(t, b, "to", 0, -1); got != want {
+			t.Fatalf("the copy has %d bytes, of other content", len(got))
+		}
+	}
+}
