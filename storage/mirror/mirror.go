@@ -64,6 +64,8 @@ type Bucket struct {
 	stores []Store // the first decides
 	quorum int
 	log    *slog.Logger
+	once   *Bucket              // the same without repetition; nil: this is it. See Repeated
+	reads  storage.Bucket       // once, with Get and Stat repeated
 	lost   atomic.Pointer[loss] // of the first; nil while it answers
 }
 
@@ -124,4 +126,21 @@ func (b *Bucket) away() error {
 		return l.cause
 	}
 	return nil
+}
+
+// Repeated is b with calls repeated as repeat does it, which is
+// storage.WithRetry with its policy. A Put repeats for each store what fails
+// there. What reads repeats only when all stores have failed: as long as a
+// mirror answers, nobody waits for the first one.
+func (b *Bucket) Repeated(repeat func(storage.Bucket) storage.Bucket) *Bucket {
+	var stores []Store
+	for _, s := range b.stores {
+		if _, gone := s.Bucket.(unopened); !gone {
+			s.Bucket = repeat(s.Bucket)
+		}
+		stores = append(stores, s)
+	}
+	r := New(stores, Options{Quorum: b.quorum, Log: b.log})
+	r.once, r.reads = b, repeat(b)
+	return r
 }

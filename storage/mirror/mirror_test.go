@@ -396,3 +396,144 @@ func TestSame(t *testing.T) {
 		})
 	}
 }
+
+// A store that could not be opened fails like one that is away.
+func TestUnopened(t *testing.T) {
+	first, second := mirror.Unopened(storage.ErrUnavailable), storagetest.NewMemory()
+	mustPut(t, second, "x", "content")
+	b := mirror.New(stores(first, second), mirror.Options{})
+	wantStore(t, b, "mem://2", storage.ErrUnavailable)
+	_, err := list(t.Context(), b)
+	wantKind(t, "list", err, mirror.ErrIncomplete)
+	wantKind(t, "put", put(t.Context(), b, "y", "content"), storage.ErrUnavailable)
+	wantKind(t, "delete", b.Delete(t.Context(), "y"), storage.ErrUnavailable)
+	_, err = first.Stat(t.Context(), "x")
+	wantKind(t, "stat", err, storage.ErrUnavailable)
+}
+
+func TestCompare(t *testing.T) {
+	for _, c := range []struct{ name, a, b, want string }{
+		{"nothing", "", "", ""},
+		{"the same", "a b", "a b", "a+ b+"},
+		{"only here", "a b", "", "a< b<"},
+		{"only there", "", "a b", "a> b>"},
+		{"mixed", "a b d", "b c e", "a< b+ c> d< e>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := storagetest.NewMemory(), storagetest.NewMemory()
+			for bucket, names := range map[storage.Bucket]string{a: c.a, b: c.b} {
+				for _, name := range strings.Fields(names) {
+					mustPut(t, bucket, name, name)
+				}
+			}
+			var got []string
+			for p, err := range mirror.Compare(t.Context(), a, b) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				sign := "+"
+				if p.B == nil {
+					sign = "<"
+				} else if p.A == nil {
+					sign = ">"
+				}
+				got = append(got, p.Name+sign)
+			}
+			if s := strings.Join(got, " "); s != c.want {
+				t.Errorf("got %q, want %q", s, c.want)
+			}
+		})
+	}
+}
+
+// A list that breaks off says nothing about what would have come.
+func TestCompareEndsWithAnError(t *testing.T) {
+	for _, broken := range []int{0, 1} {
+		both := []*storagetest.Flaky{newFlaky(), newFlaky()}
+		for _, f := range both {
+			for _, name := range []string{"a", "b", "c"} {
+				mustPut(t, f, name, name)
+			}
+		}
+		fails(both[broken], "list", storagetest.Cut(1))
+		var names []string
+		var last error
+		for p, err := range mirror.Compare(t.Context(), both[0], both[1]) {
+			if last = err; err == nil {
+				names = append(names, p.Name)
+			}
+		}
+		if !errors.Is(last, storage.ErrUnavailable) || strings.Join(names, " ") != "a" {
+			t.Errorf("store %d: got %q, %v", broken+1, names, last)
+		}
+	}
+}
+
+func repeated(b storage.Bucket) storage.Bucket { return storage.WithRetry(b, storage.Policy{}, nil) }
+
+func TestRepeatedConformance(t *testing.T) {
+	storagetest.TestBucket(t, func(*testing.T) storage.Bucket {
+		return mirror.New(stores(storagetest.NewMemory(), storagetest.NewMemory()), mirror.Options{}).Repeated(repeated)
+	})
+}
+
+// Reading waits for nobody as long as one store answers; writing does.
+func TestRepeated(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fail  [2]error // of the first three calls of each store
+		calls map[string]bool
+	}{
+		{"first fails", [2]error{storage.ErrUnavailable, nil}, map[string]bool{"get": false, "list": false, "put": true}},
+		{"mirror fails", [2]error{nil, storage.ErrUnavailable}, map[string]bool{"get": false, "list": false, "put": true}},
+		{"both fail", [2]error{storage.ErrUnavailable, storage.ErrUnavailable}, map[string]bool{"get": true, "list": true, "put": true}},
+	} {
+		for op, waits := range c.calls {
+			t.Run(c.name+"/"+op, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var buckets []storage.Bucket
+					for i := range c.fail {
+						f := newFlaky()
+						mustPut(t, f, "x", "content")
+						f.Fail = func(_, _ string, n int) error {
+							if n > 3 {
+								return nil
+							}
+							return c.fail[i]
+						}
+						buckets = append(buckets, f)
+					}
+					b := mirror.New(stores(buckets...), mirror.Options{}).Repeated(repeated)
+					start := time.Now()
+					var err error
+					switch op {
+					case "get":
+						_, err = storage.ReadAll(t.Context(), b, "x", 100)
+					case "list":
+						_, err = list(t.Context(), b)
+					case "put":
+						err = put(t.Context(), b, "y", "content")
+					}
+					if err != nil && !errors.Is(err, mirror.ErrIncomplete) {
+						t.Error(err)
+					}
+					if waited := time.Since(start) > 0; waited != waits {
+						t.Errorf("waited %v, want %v", time.Since(start), waits)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What could not be opened is not repeated: it stays so.
+func TestRepeatedUnopened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mirror.New(stores(mirror.Unopened(storage.ErrUnavailable), newFlaky()), mirror.Options{}).Repeated(repeated)
+		start := time.Now()
+		wantKind(t, "put", put(t.Context(), b, "x", "content"), storage.ErrUnavailable)
+		if took := time.Since(start); took > 0 {
+			t.Errorf("took %v", took)
+		}
+	})
+}

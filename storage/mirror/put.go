@@ -79,9 +79,12 @@ func (c *spread) run(ctx context.Context) error {
 			rest--
 			if o.err == nil {
 				have++
-			} else {
-				failed = append(failed, o)
+				continue
 			}
+			if copying.Err() != nil && ctx.Err() == nil {
+				o.err = fmt.Errorf("not there %v after the push began", time.Since(c.begin).Round(time.Millisecond))
+			}
+			failed = append(failed, o)
 		case <-patience:
 			stop()
 		}

@@ -22,8 +22,11 @@ type Reader struct {
 	Cause error  // why not from the first store; nil if it does
 }
 
-// Get opens an object, as a *Reader.
+// Get opens an object, as a *Reader unless calls are Repeated.
 func (b *Bucket) Get(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
+	if b.reads != nil {
+		return b.reads.Get(ctx, name, off, n)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	r, from, err := ask(ctx, cancel, b, func(s storage.Bucket) (io.ReadCloser, error) {
 		return s.Get(ctx, name, off, n)
@@ -48,6 +51,9 @@ func (e ending) Close() error {
 
 // Stat describes an object.
 func (b *Bucket) Stat(ctx context.Context, name string) (storage.Info, error) {
+	if b.reads != nil {
+		return b.reads.Stat(ctx, name)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	info, _, err := ask(ctx, cancel, b, func(s storage.Bucket) (storage.Info, error) {
@@ -108,6 +114,9 @@ func askMirrors[T any](b *Bucket, call func(storage.Bucket) (T, error)) (v T, st
 // List lists the first store. If that cannot be listed at all, a mirror is, and
 // ErrIncomplete comes behind its objects.
 func (b *Bucket) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
+	if b.once != nil {
+		return b.listRepeated(ctx, prefix, after)
+	}
 	return func(yield func(storage.Info, error) bool) {
 		cause := b.away()
 		if cause != nil && b.listMirrors(ctx, prefix, after, cause, yield) {
@@ -126,6 +135,19 @@ func (b *Bucket) List(ctx context.Context, prefix, after string) iter.Seq2[stora
 				l.end(err)
 			}
 		}
+	}
+}
+
+// listRepeated repeats a list of the first store that no mirror could stand in
+// for.
+func (b *Bucket) listRepeated(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
+	return func(yield func(storage.Info, error) bool) {
+		l := listing{yield: yield, last: after}
+		err := l.run(b.once.List(ctx, prefix, after))
+		if err != nil && !errors.Is(err, ErrIncomplete) && !storage.Permanent(err) {
+			err = l.run(b.first().List(ctx, prefix, l.last))
+		}
+		l.end(err)
 	}
 }
 
@@ -161,6 +183,7 @@ func (i *incomplete) Error() string {
 type listing struct {
 	yield func(storage.Info, error) bool
 	begun bool // something was yielded
+	last  string
 	over  bool // the caller wants no more
 }
 
@@ -169,7 +192,7 @@ func (l *listing) run(list iter.Seq2[storage.Info, error]) error {
 		if err != nil {
 			return err
 		}
-		l.begun = true
+		l.begun, l.last = true, info.Name
 		if !l.yield(info, nil) {
 			l.over = true
 			return nil
