@@ -66,7 +66,7 @@ func (c *Config) check() error {
 			return &Error{c.seen[overridesKey+"."+name], fmt.Sprintf("%s.%s: %v", overridesKey, name, err), "options that differ on this host; with a type, all options of that type"}
 		}
 	}
-	return nil
+	return c.checkStores()
 }
 
 // unread stands for credentials, which opening a provider does not read.

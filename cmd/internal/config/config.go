@@ -40,12 +40,11 @@ type Config struct {
 		PGData string // absolute; empty: found from the call
 	}
 	Storage struct {
-		URL             string // required by whatever touches the archive
+		Store           // the first; its URL is required by whatever touches the archive
 		ConnectTimeout  time.Duration
 		ProgressTimeout time.Duration
-		S3              all.S3
-		GCS             all.GCS
-		Azure           all.Azure
+		Quorum          int     // stores that must have what is written, the first included; 0: all
+		Mirrors         []Store // of the first
 	}
 	Keys struct {
 		Provider  string                       // one of Providers
@@ -99,6 +98,14 @@ type Config struct {
 
 // File is the configuration file that was read; empty if there was none.
 func (c *Config) File() string { return c.source }
+
+// Store is one place for the archive.
+type Store struct {
+	URL   string
+	S3    all.S3
+	GCS   all.GCS
+	Azure all.Azure
+}
 
 // Sources are the places a Config comes from.
 type Sources struct {

@@ -3,11 +3,9 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
-
-// century is the longest time span to retain objects for.
-const century = 100 * 365 * 24 * time.Hour
 
 // setting is one thing that can be configured.
 type setting struct {
@@ -18,49 +16,15 @@ type setting struct {
 
 // settings binds the table of all settings to c.
 func (c *Config) settings() []setting {
-	return []setting{
+	return slices.Concat([]setting{
 		{"cluster.name", text(&c.Cluster.Name, isName), "directory of this cluster in the store"},
 		{"cluster.pgdata", text(&c.Cluster.PGData, isAbsolute), "data directory; by default found from the call"},
 
 		{"storage.url", text(&c.Storage.URL, isURL), "where the archive is: file:///srv/wal, s3://bucket/prefix, gs:// or azblob://"},
 		{"storage.connect_timeout", duration(&c.Storage.ConnectTimeout, time.Second, time.Hour), "longest wait for the store to answer at all"},
 		{"storage.progress_timeout", duration(&c.Storage.ProgressTimeout, time.Second, time.Hour), "longest wait without progress"},
-
-		{"storage.s3.endpoint", text(&c.Storage.S3.Endpoint, isURL), "URL of an S3 store other than AWS"},
-		{"storage.s3.region", text(&c.Storage.S3.Region, isName), "region of the bucket; by default the SDK's"},
-		{"storage.s3.profile", text(&c.Storage.S3.Profile, isName), "profile in the shared files of the AWS SDK"},
-		{"storage.s3.path_style", choice(&c.Storage.S3.PathStyle, "auto", "always", "never"), "the bucket's name in the path of URLs; auto: unless the store is AWS"},
-		{"storage.s3.ca_file", text(&c.Storage.S3.CAFile, isAbsolute), "certificates to trust beside the system's, PEM"},
-		{"storage.s3.storage_class", text(&c.Storage.S3.StorageClass, isName), "by default the bucket's"},
-		{"storage.s3.encryption", choice(&c.Storage.S3.Encryption, "AES256", "aws:kms", "aws:kms:dsse"), "encryption by the store; by default the bucket's"},
-		{"storage.s3.encryption_key", text(&c.Storage.S3.EncryptionKey, isAny), "id of the KMS key for that"},
-		{"storage.s3.retain_mode", choice(&c.Storage.S3.RetainMode, "GOVERNANCE", "COMPLIANCE"), "object lock; by default the bucket's"},
-		{"storage.s3.retain_for", duration(&c.Storage.S3.RetainFor, time.Hour, century), "how long objects are locked"},
-		{"storage.s3.part_size", number(&c.Storage.S3.PartSize, 5, 5120), "MiB in a part of a large object"},
-		{"storage.s3.concurrency", number(&c.Storage.S3.Concurrency, 1, 64), "parts on their way at once, all in memory"},
-
-		{"storage.gcs.endpoint", text(&c.Storage.GCS.Endpoint, isURL), "URL of a store other than Google's"},
-		{"storage.gcs.anonymous", boolean(&c.Storage.GCS.Anonymous), "send no credentials, for emulators"},
-		{"storage.gcs.ca_file", text(&c.Storage.GCS.CAFile, isAbsolute), "certificates to trust beside the system's, PEM"},
-		{"storage.gcs.storage_class", text(&c.Storage.GCS.StorageClass, isName), "by default the bucket's"},
-		{"storage.gcs.encryption_key", text(&c.Storage.GCS.EncryptionKey, isAny), "full name of the KMS key; by default the bucket's"},
-		{"storage.gcs.retain_mode", choice(&c.Storage.GCS.RetainMode, "Locked", "Unlocked"), "object retention; by default the bucket's policy"},
-		{"storage.gcs.retain_for", duration(&c.Storage.GCS.RetainFor, time.Hour, century), "how long objects are retained"},
-		{"storage.gcs.part_size", number(&c.Storage.GCS.PartSize, 1, 1024), "MiB in a part of a large object, in memory"},
-
-		{"storage.azure.account", text(&c.Storage.Azure.Account, isName), "storage account"},
-		{"storage.azure.endpoint", text(&c.Storage.Azure.Endpoint, isURL), "URL of the account's blob service where it is not Azure's"},
-		{"storage.azure.connection_string_file", text(&c.Storage.Azure.ConnectionStringFile, isAbsolute), "file with a connection string"},
-		{"storage.azure.sas_file", text(&c.Storage.Azure.SASFile, isAbsolute), "file with a shared access signature"},
-		{"storage.azure.key_file", text(&c.Storage.Azure.KeyFile, isAbsolute), "file with a key of the account"},
-		{"storage.azure.ca_file", text(&c.Storage.Azure.CAFile, isAbsolute), "certificates to trust beside the system's, PEM"},
-		{"storage.azure.tier", choice(&c.Storage.Azure.Tier, "Hot", "Cool", "Cold"), "access tier; by default the account's"},
-		{"storage.azure.encryption_scope", text(&c.Storage.Azure.EncryptionScope, isName), "by default the container's"},
-		{"storage.azure.retain_mode", choice(&c.Storage.Azure.RetainMode, "Locked", "Unlocked"), "immutability; by default the container's"},
-		{"storage.azure.retain_for", duration(&c.Storage.Azure.RetainFor, time.Hour, century), "how long objects are immutable"},
-		{"storage.azure.part_size", number(&c.Storage.Azure.PartSize, 1, 4000), "MiB in a block of a large object"},
-		{"storage.azure.concurrency", number(&c.Storage.Azure.Concurrency, 1, 64), "blocks on their way at once, all in memory"},
-
+		{"storage.quorum", number(&c.Storage.Quorum, 0, 1+maxMirrors), "stores that must have what push stores, storage.url among them; 0 is all"},
+	}, kindSettings("storage", &c.Storage.Store), []setting{
 		{"keys.provider", text(&c.Keys.Provider, isName), "provider of the archive's principal key, one of keys.providers"},
 		{"keys.principal", text(&c.Keys.Principal, isName), "name of the archive's principal key in that provider"},
 		{"keys.host_key", text(&c.Keys.HostKey, isAbsolute), "file with the key that seals this host's credentials"},
@@ -93,7 +57,7 @@ func (c *Config) settings() []setting {
 
 		{"log.level", level(&c.Log.Level), "debug, info, warn or error"},
 		{"log.format", format(&c.Log.JSON), "text or json"},
-	}
+	})
 }
 
 // defaults is the configuration that nobody has said anything about.
@@ -133,7 +97,7 @@ func (c *Config) apply(v value) error {
 	if o, ok := parseOption(v.key); ok {
 		return c.setOption(o, v)
 	}
-	all := c.settings()
+	all := c.settingsFor(v.key)
 	for _, s := range all {
 		if s.key != v.key {
 			continue

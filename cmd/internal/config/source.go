@@ -75,6 +75,9 @@ func (r *reader) value(v lineValue) error {
 		}
 		return r.table(v.key+".", t)
 	}
+	if _, array := v.data.([]map[string]any); array && v.key == mirrorKey {
+		return r.mirrors(v)
+	}
 	where := r.name
 	if v.line > 0 {
 		where = fmt.Sprintf("%s:%d", r.name, v.line)
@@ -83,10 +86,27 @@ func (r *reader) value(v lineValue) error {
 	return nil
 }
 
+// mirrors reads the tables [[storage.mirror]], numbered from 1.
+func (r *reader) mirrors(v lineValue) error {
+	var all []map[string]toml.Primitive
+	if err := r.meta.PrimitiveDecode(v.primitive, &all); err != nil {
+		return syntaxError(r.name, err)
+	}
+	if len(all) > maxMirrors {
+		return &Error{fmt.Sprintf("%s:%d", r.name, v.line), fmt.Sprintf("%d mirrors are more than %d", len(all), maxMirrors), ""}
+	}
+	for i, t := range all {
+		if err := r.table(fmt.Sprintf("%s.%d.", mirrorKey, i+1), t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // isSection reports whether key names a table that holds settings, rather
 // than one that is the value of a setting.
 func isSection(key string) bool {
-	return isOptions(key) || slices.ContainsFunc(new(Config).settings(), func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
+	return isOptions(key) || slices.ContainsFunc(new(Config).settingsFor(key), func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
 }
 
 // lineValue takes a value as it stands.
@@ -110,6 +130,11 @@ func environValues(environ []string) []value {
 	names := map[string]string{}
 	for _, s := range new(Config).settings() {
 		names[variable(s.key)] = s.key
+	}
+	for n := range maxMirrors {
+		for _, s := range mirrorSettings(n+1, new(Store)) {
+			names[variable(s.key)] = s.key
+		}
 	}
 	var values []value
 	for _, e := range environ {
