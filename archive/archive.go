@@ -17,6 +17,7 @@ import (
 	"walarchive/crypt/tde"
 	"walarchive/keys"
 	"walarchive/storage"
+	"walarchive/storage/mirror"
 )
 
 // Options are an archive's settings. The zero value is good.
@@ -86,7 +87,11 @@ type Archive struct {
 	notes     eventNotes
 	memory    seal.Memory // of objects in the works
 	Options
+	*chainState
+}
 
+// chainState is what is known from the key chain, whichever store it was read from.
+type chainState struct {
 	mu           sync.Mutex // guards what follows
 	chain        *keys.Chain
 	incarnations []Incarnation
@@ -96,7 +101,7 @@ type Archive struct {
 // objects and nothing else (storage.WithPrefix). It needs the principal key of
 // the open epoch. No archive gives ErrNoArchive.
 func Open(ctx context.Context, b storage.Bucket, ring *keys.Ring, o Options) (*Archive, error) {
-	a := &Archive{bucket: b, ring: ring, Options: o.withDefaults()}
+	a := &Archive{bucket: b, ring: ring, Options: o.withDefaults(), chainState: &chainState{}}
 	entries, err := a.readEntries(ctx, 1)
 	if err != nil {
 		return nil, err
@@ -132,7 +137,9 @@ func (a *Archive) noArchive(ctx context.Context) error {
 	return advise(ErrNoArchive, "is the store mounted, are storage.url and cluster.name right? for a new cluster run walarchive init, once")
 }
 
-// readEntries reads the stored key-chain entries from number n on.
+// readEntries reads the stored key-chain entries from number n on. Those of a
+// mirror will do while the first store is away: an object that was sealed under
+// an epoch that they lack brings its wraps along.
 func (a *Archive) readEntries(ctx context.Context, n int) ([][]byte, error) {
 	var entries [][]byte
 	after := ""
@@ -140,6 +147,9 @@ func (a *Archive) readEntries(ctx context.Context, n int) ([][]byte, error) {
 		after = chainObject(n - 1)
 	}
 	for info, err := range a.bucket.List(ctx, chainPrefix, after) {
+		if errors.Is(err, mirror.ErrIncomplete) && n+len(entries) > 1 {
+			break
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list the key chain: %w", err)
 		}

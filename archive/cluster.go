@@ -94,7 +94,7 @@ func Init(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d
 
 // create writes entry 1. Of two at once one wins, and both open what it wrote.
 func create(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d *DataDir, o Options) (*Archive, error) {
-	a := &Archive{bucket: b, ring: ring, Options: o.withDefaults()}
+	a := &Archive{bucket: b, ring: ring, Options: o.withDefaults(), chainState: &chainState{}}
 	for info, err := range b.List(ctx, "", "") {
 		if err != nil {
 			return nil, err

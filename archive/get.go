@@ -29,10 +29,20 @@ type GetOptions struct {
 // Got says what a get delivered.
 type Got struct {
 	Object   string   // where it came from
+	Store    string   // which of several stores it came from; "" if there is but one
 	Plain    int64    // bytes written
+	Sealed   int64    // bytes read from the store
 	Cut      wal.LSN  // of a segment cut at a fork: from here on zeros; else 0
 	Warnings []string // for the log
 	Ahead    []string // objects, in the order in which a recovery asks for them
+}
+
+// from notes where the file came from.
+func (g *Got) from(o origin) {
+	g.Store = o.store
+	if w := o.warning(); w != "" {
+		g.Warnings = append(g.Warnings, w)
+	}
 }
 
 // The names that PostgreSQL restores WAL under before it looks at it.
@@ -98,15 +108,17 @@ func (g *get) recovering() bool { return filepath.Base(g.dest) == recoveryXLog }
 // small delivers a .history or .backup file.
 func (g *get) small(ctx context.Context) (*Got, error) {
 	object := walObject(g.inc.Number, g.name)
-	b, _, err := g.readSealed(ctx, objectKind(g.name), object)
+	f, err := g.readSealed(ctx, objectKind(g.name), object)
 	if notStored(err, object) {
 		return nil, g.absent(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return g.deliver(&Got{Object: object, Plain: int64(len(b))}, func(w io.Writer) error {
-		_, err := w.Write(b)
+	got := &Got{Object: object, Plain: f.facts.Size, Sealed: f.sealed}
+	got.from(f.origin)
+	return g.deliver(got, func(w io.Writer) error {
+		_, err := w.Write(f.content)
 		return err
 	})
 }
@@ -148,7 +160,13 @@ func (g *get) segment(ctx context.Context, n wal.Name) (*Got, error) {
 		return nil, fmt.Errorf("%w: timeline %v was left at %v", ErrEnd, n.Segment.Timeline, g.fork)
 	}
 	object := walObject(g.inc.Number, n)
-	got, err := g.from(ctx, n, object)
+	got, err := g.from(ctx, g.Archive, n, object)
+	if errors.Is(err, ErrDamaged) {
+		if got, from, e := elsewhere(g.Archive, err, func(alone *Archive) (*Got, error) { return g.from(ctx, alone, n, object) }); e == nil {
+			got.from(from)
+			return got, nil
+		}
+	}
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrTDE) || errors.Is(err, ErrInvalid) {
 		return g.fromCopies(ctx, n, err)
 	}
@@ -165,7 +183,7 @@ func (g *get) fromCopies(ctx context.Context, n wal.Name, cause error) (*Got, er
 		if s, ok := parseWALObject(info.Name, g.inc.SegmentSize); !ok || s.Name != n {
 			continue
 		}
-		got, err := g.from(ctx, n, info.Name)
+		got, err := g.from(ctx, g.Archive, n, info.Name)
 		if err == nil {
 			got.Warnings = append(got.Warnings, fmt.Sprintf("served from another node's copy: %v", cause))
 			return got, nil
@@ -177,9 +195,9 @@ func (g *get) fromCopies(ctx context.Context, n wal.Name, cause error) (*Got, er
 	return nil, cause
 }
 
-// from delivers the segment that is stored as object, or errNotStored.
-func (g *get) from(ctx context.Context, n wal.Name, object string) (*Got, error) {
-	o, err := g.open(ctx, objectKind(n), object)
+// from delivers the segment that a has stored as object, or errNotStored.
+func (g *get) from(ctx context.Context, a *Archive, n wal.Name, object string) (*Got, error) {
+	o, err := a.open(ctx, objectKind(n), object)
 	if notStored(err, object) {
 		return nil, errNotStored
 	}
@@ -188,6 +206,8 @@ func (g *get) from(ctx context.Context, n wal.Name, object string) (*Got, error)
 	}
 	defer o.Close()
 	got := &Got{Object: object, Plain: n.Segment.Size, Cut: g.fork, Ahead: g.next(g.Ahead)}
+	got.from(o.origin)
+	defer func() { got.Sealed = o.body.n }()
 	if o.Tip != nil { // no reason to withhold what is authentic
 		got.Warnings = append(got.Warnings, o.Tip.Error())
 	}

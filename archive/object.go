@@ -137,7 +137,8 @@ type object struct {
 	// Tip is an ErrRolledBack if the object's writer had seen more of the key
 	// chain than there is now. The object itself is authentic all the same.
 	Tip  error
-	body io.ReadCloser
+	body *counted
+	origin
 }
 
 func (o *object) Close() error { return o.body.Close() }
@@ -151,22 +152,23 @@ func (a *Archive) open(ctx context.Context, kind Kind, name string) (*object, er
 
 // openRange is open with only the first n bytes of the object at hand.
 func (a *Archive) openRange(ctx context.Context, kind Kind, name string, n int64) (_ *object, err error) {
-	body, err := a.bucket.Get(ctx, name, 0, n)
+	r, err := a.bucket.Get(ctx, name, 0, n)
 	if err != nil {
 		return nil, err
 	}
+	body := &counted{ReadCloser: r}
 	defer func() {
 		if err != nil {
 			_ = body.Close()
 		}
 	}()
-	r, err := seal.Open(body, seal.Expect{Kind: string(kind), Name: name, Archive: a.Anchor().Archive}, func(h *seal.Header) (crypt.Key, error) {
+	opened, err := seal.Open(body, seal.Expect{Kind: string(kind), Name: name, Archive: a.Anchor().Archive}, func(h *seal.Header) (crypt.Key, error) {
 		return a.sealKey(ctx, h)
 	})
 	if err != nil {
 		return nil, damaged(name, err)
 	}
-	f, err := parseFacts(r.Facts())
+	f, err := parseFacts(opened.Facts())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -174,7 +176,7 @@ func (a *Archive) openRange(ctx context.Context, kind Kind, name string, n int64
 	if tip != nil && !errors.Is(tip, ErrRolledBack) {
 		return nil, fmt.Errorf("%s: %w", name, tip)
 	}
-	return &object{Reader: r, Facts: f, Tip: tip, body: body}, nil
+	return &object{opened, f, tip, body, originOf(r)}, nil
 }
 
 // facts reads the facts of an object and nothing behind them.
@@ -215,21 +217,42 @@ func (a *Archive) completeFacts(ctx context.Context, kind Kind, name string) (*F
 	return o.Facts, nil
 }
 
-// readSealed reads a small sealed object.
-func (a *Archive) readSealed(ctx context.Context, kind Kind, name string) ([]byte, *Facts, error) {
+// smallFile is a small sealed object that was read.
+type smallFile struct {
+	content []byte
+	facts   *Facts
+	sealed  int64 // bytes stored
+	origin
+}
+
+// readSealed reads a small sealed object, of a mirror if the first store's is
+// damaged.
+func (a *Archive) readSealed(ctx context.Context, kind Kind, name string) (*smallFile, error) {
+	f, err := a.readSmall(ctx, kind, name)
+	if err == nil {
+		return f, nil
+	}
+	f, from, err := elsewhere(a, err, func(alone *Archive) (*smallFile, error) { return alone.readSmall(ctx, kind, name) })
+	if err == nil {
+		f.origin = from
+	}
+	return f, err
+}
+
+func (a *Archive) readSmall(ctx context.Context, kind Kind, name string) (*smallFile, error) {
 	o, err := a.open(ctx, kind, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer o.Close()
 	if o.Facts.Size > maxSmall {
-		return nil, nil, damaged(name, fmt.Errorf("%d bytes where a small file belongs: %w", o.Facts.Size, seal.ErrCorrupt))
+		return nil, damaged(name, fmt.Errorf("%d bytes where a small file belongs: %w", o.Facts.Size, seal.ErrCorrupt))
 	}
 	b := make([]byte, o.Facts.Size)
 	if err := o.ReadFull(b); err != nil {
-		return nil, nil, damaged(name, err)
+		return nil, damaged(name, err)
 	}
-	return b, o.Facts, nil
+	return &smallFile{b, o.Facts, o.body.n, o.origin}, nil
 }
 
 // damaged makes an ErrDamaged of an error that means that the object, not a

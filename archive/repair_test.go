@@ -32,12 +32,12 @@ func TestRepairMovesADamagedObject(t *testing.T) {
 	a, path, object := damagedArchive(t, b, newRing(t), h)
 	broken := sealed(t, b, object)
 	for _, name := range []string{"000000010000000000000003", object} { // by the file's name, by the object's
-		moved, err := a.Repair(t.Context(), name)
+		done, err := a.Repair(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := sealed(t, b, moved); !bytes.Equal(got, broken) {
-			t.Errorf("%s has not the bytes of the damaged object", moved)
+		if got := sealed(t, b, done.Moved[0].Object); !bytes.Equal(got, broken) {
+			t.Errorf("%s has not the bytes of the damaged object", done.Moved[0].Object)
 		}
 		if mustPush(t, a, h.dir, path).Already {
 			t.Error("the name was not free")

@@ -25,6 +25,7 @@ const (
 	ProblemKeys      ProblemKind = "keys"      // the key chain lost entries, or a principal key of preserved segments is gone
 	ProblemEvents    ProblemKind = "events"    // the event log lost entries, or has others in their place
 	ProblemUnknown   ProblemKind = "unknown"   // an object that walarchive did not put there
+	ProblemMirror    ProblemKind = "mirror"    // a store that lacks an object of another, or has a different one
 
 	ProblemUnreadable ProblemKind = "unreadable" // of Info: an object that could not be read now; Verify has Unchecked
 )
@@ -72,11 +73,15 @@ func (r *Report) Sound() bool { return len(r.Problems) == 0 }
 
 // sort puts in order what workers found in any.
 func (r *Report) sort() {
-	slices.SortFunc(r.Problems, func(p, q Problem) int {
-		return cmp.Or(strings.Compare(p.Object, q.Object), strings.Compare(string(p.Kind), string(q.Kind)), strings.Compare(p.Detail, q.Detail))
-	})
+	sortProblems(r.Problems)
 	slices.Sort(r.Unchecked)
 	slices.Sort(r.Notes)
+}
+
+func sortProblems(problems []Problem) {
+	slices.SortFunc(problems, func(p, q Problem) int {
+		return cmp.Or(strings.Compare(p.Object, q.Object), strings.Compare(string(p.Kind), string(q.Kind)), strings.Compare(p.Detail, q.Detail))
+	})
 }
 
 // Text writes the report for people.

@@ -19,14 +19,14 @@ func historyName(inc Incarnation, t wal.Timeline) wal.Name {
 // not there.
 func (a *Archive) storedHistory(ctx context.Context, inc Incarnation, t wal.Timeline) (*wal.History, error) {
 	object := walObject(inc.Number, historyName(inc, t))
-	b, _, err := a.readSealed(ctx, KindHistory, object)
+	f, err := a.readSealed(ctx, KindHistory, object)
 	if notStored(err, object) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("history of timeline %v: %w", t, err)
 	}
-	h, err := wal.ParseHistory(t, b)
+	h, err := wal.ParseHistory(t, f.content)
 	if err != nil {
 		return nil, fmt.Errorf("history of timeline %v: %w", t, err)
 	}

@@ -24,14 +24,15 @@ type VerifyOptions struct {
 	Progress func(objects int, bytes int64)
 }
 
-// Verify checks whether the archive is what a recovery will need. It can run
+// Verify checks whether the archive is what a recovery will need, as its first
+// store has it, and whether its mirrors have the same. It can run
 // beside a running archiver. An error means that it could not be done at all;
 // what is wrong stands in the report.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
-	v := &verifier{Archive: a, VerifyOptions: o, fetch: remember(a.TDE), reasons: map[string]int{}}
+	v := &verifier{Archive: a.inFirst(), VerifyOptions: o, fetch: remember(a.TDE), reasons: map[string]int{}}
 	v.report = Report{Level: o.Level, Sample: o.Sample, Started: a.Now(), Archive: a.Anchor().String(), Problems: []Problem{}, Timelines: []Checked{}}
 	var err error
-	if v.survey, err = a.survey(ctx); err != nil {
+	if v.survey, err = v.Archive.survey(ctx); err != nil {
 		return nil, err
 	}
 	for _, inc := range v.survey.Incarnations {
@@ -56,6 +57,9 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) 
 		v.report.Problems = append(v.report.Problems, v.events.Problems...)
 	}
 	v.noteUnproven()
+	if err := v.compareMirrors(ctx, a.stores()); err != nil {
+		return nil, err
+	}
 	v.report.sort()
 	v.report.Finished = a.Now()
 	return &v.report, nil
@@ -191,9 +195,7 @@ func (v *verifier) found(ctx context.Context, object string, err error) error {
 	case notStored(err, object):
 		v.notice("%s went away while verify was running", object)
 	default:
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.report.Unchecked = append(v.report.Unchecked, fmt.Sprintf("%s: %v", object, err))
+		v.unchecked(object, err)
 	}
 	return nil
 }
@@ -203,6 +205,12 @@ func (v *verifier) names(object string, f *Facts) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.events.holdAgainst(object, f.Events)
+}
+
+func (v *verifier) unchecked(what string, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Unchecked = append(v.report.Unchecked, fmt.Sprintf("%s: %v", what, err))
 }
 
 func (v *verifier) notice(format string, args ...any) {

@@ -226,9 +226,9 @@ func TestVerifyCountsNodesCopies(t *testing.T) {
 	if got := kinds(verified(t, s, archive.LevelFull, outOfReach), copied); got != string(archive.ProblemDamaged) {
 		t.Errorf("found %q of a damaged copy", got)
 	}
-	moved, err := n.a.Repair(t.Context(), copied)
-	if err != nil || !strings.HasPrefix(moved, "damaged/"+copied) {
-		t.Errorf("repair moved it to %q, %v", moved, err)
+	done, err := n.a.Repair(t.Context(), copied)
+	if err != nil || !strings.HasPrefix(done.Moved[0].Object, "damaged/"+copied) {
+		t.Errorf("repair moved it to %+v, %v", done, err)
 	}
 }
 

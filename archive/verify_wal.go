@@ -288,9 +288,9 @@ func (v *verifier) lookPartial(ctx context.Context, b *branch, p stored) error {
 
 // small verifies a backup history file. History files were read already.
 func (v *verifier) small(ctx context.Context, p stored) error {
-	b, _, err := v.readSealed(ctx, objectKind(p.Name), p.Object)
+	f, err := v.readSealed(ctx, objectKind(p.Name), p.Object)
 	if err == nil {
-		v.count(int64(len(b)))
+		v.count(f.facts.Size)
 	}
 	return v.found(ctx, p.Object, err)
 }

@@ -13,6 +13,7 @@ func recorded() []struct{ page, scenario, state string } {
 	return []struct{ page, scenario, state string }{
 		{"docs/quickstart-pg_tde.md", "C-rotation", "4-after-second-restart"},
 		{"docs/runbook.md", "A-plain", ""},
+		{"docs/mirrors.md", "A-plain", ""},
 		{"docs/patroni.md", "A-plain", ""},
 		{"docs/kubernetes.md", "A-plain", ""},
 		{"docs/security.md", "A-plain", ""},

@@ -30,5 +30,8 @@ func LogGet(log *slog.Logger, name string, got *archive.Got, took time.Duration)
 	if got.Cut != 0 {
 		log.Warn("the server's timeline left this segment's: zeros from there on", "file", name, "from", got.Cut)
 	}
-	log.Info("restored", "file", name, "object", got.Object, "bytes", got.Plain, "took", took)
+	if got.Store != "" {
+		log = log.With("store", got.Store)
+	}
+	log.Info("restored", "file", name, "object", got.Object, "bytes", got.Plain, "stored", got.Sealed, "took", took)
 }

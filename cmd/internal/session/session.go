@@ -23,7 +23,6 @@ import (
 	keyproviders "walarchive/keys/all"
 	"walarchive/keys/credential"
 	"walarchive/storage"
-	backends "walarchive/storage/all"
 )
 
 // Session is one call of a command that works on an archive.
@@ -118,29 +117,6 @@ func (s *Session) CheckProviders(ctx context.Context) ([]Health, error) {
 		}
 	}
 	return all, nil
-}
-
-// Bucket opens this cluster's part of the store. Each call of it is bounded in
-// time; whoever wants calls repeated does so: see Patient.
-func (s *Session) Bucket(ctx context.Context) (storage.Bucket, error) {
-	settings := s.Config.Storage
-	b, err := backends.Openers(backends.Settings{
-		ConnectTimeout: settings.ConnectTimeout,
-		S3:             settings.S3, GCS: settings.GCS, Azure: settings.Azure,
-	}).Open(ctx, settings.URL)
-	if err != nil {
-		return nil, err
-	}
-	b = storage.WithTimeout(b, storage.Limits{
-		Answer:   s.Config.Storage.ConnectTimeout,
-		Progress: s.Config.Storage.ProgressTimeout,
-	})
-	return storage.WithPrefix(b, s.Config.Cluster.Name), nil
-}
-
-// Patient repeats calls of b that fail, within the time that ctx leaves.
-func (s *Session) Patient(b storage.Bucket) storage.Bucket {
-	return storage.WithRetry(b, storage.Policy{}, s.Log)
 }
 
 // Options are the archive's. d is the server that the call is about, nil if

@@ -2,9 +2,12 @@ package walarchive
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"walarchive/archive"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
 )
@@ -15,7 +18,8 @@ func repairCommand(p command.Process) *cli.Command {
 		Usage:     "move a damaged object away, so that its file can be archived anew",
 		ArgsUsage: "NAME",
 		Description: "NAME is a WAL file's or an object's. Only an object that does not authenticate is moved,\n" +
-			"to damaged/; the next push stores the file. Needs a credential that may delete.",
+			"to damaged/; the next push stores the file. Needs a credential that may delete. Of several\n" +
+			"stores, one that has a sound object gives it to the others.",
 		Flags: command.ConfigFlags(),
 		Action: func(c *cli.Context) error {
 			args, err := command.Operands(c, "NAME")
@@ -39,12 +43,33 @@ func repair(c *cli.Context, p command.Process, name string) error {
 	if err != nil {
 		return err
 	}
-	moved, err := a.Repair(c.Context, name)
+	done, err := a.Repair(c.Context, name)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: moved to %s; the next push stores it anew\n", name, moved)
+	return printRepaired(c.App.Writer, name, done)
+}
+
+func printRepaired(w io.Writer, name string, done *archive.Repaired) error {
+	var lines []string
+	for _, m := range done.Moved {
+		lines = append(lines, fmt.Sprintf("%s: %smoved to %s", name, inStore(m.Store), m.Object))
+	}
+	if len(done.Copied) == 0 {
+		lines[len(lines)-1] += "; the next push stores it anew"
+	}
+	for _, store := range done.Copied {
+		lines = append(lines, fmt.Sprintf("%s: in %s again, from another store", name, store))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
+}
+
+func inStore(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "in " + name + " "
 }
 
 func quarantineCommand(p command.Process) *cli.Command {

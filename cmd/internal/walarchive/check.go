@@ -98,22 +98,26 @@ func (u *checkup) checkDataDir() {
 }
 
 func (u *checkup) checkStore(ctx context.Context) {
-	b, err := u.Bucket(ctx)
+	stores, err := u.Stores(ctx)
 	if err != nil {
 		u.failed("store", err)
 		return
 	}
-	u.probe(ctx, b)
+	u.probe(ctx, "store", stores[0].Bucket)
+	for _, m := range stores[1:] {
+		u.probe(ctx, "mirror "+m.Name, m.Bucket)
+	}
 }
 
-func (u *checkup) probe(ctx context.Context, b storage.Bucket) {
+// probe tries one store, called what.
+func (u *checkup) probe(ctx context.Context, what string, b storage.Bucket) {
 	p, err := archive.NewProbe(b, rand.Reader)
 	if err != nil {
-		u.failed("store", err)
+		u.failed(what, err)
 		return
 	}
 	for _, done := range p.Run(ctx) {
-		check := "store: " + string(done.Step)
+		check := what + ": " + string(done.Step)
 		switch {
 		case done.Err == nil:
 			u.ok(check, "%s", p.Object)
@@ -145,6 +149,19 @@ func (u *checkup) checkKeys(ctx context.Context) {
 	}
 	u.checkPrincipal()
 	u.checkAnchor()
+	u.checkMirrorKeys(ctx)
+}
+
+// checkMirrorKeys: each mirror must do without the first store.
+func (u *checkup) checkMirrorKeys(ctx context.Context) {
+	for _, m := range u.archive.MirrorKeys(ctx) {
+		check := "mirror " + m.Store + ": keys"
+		if m.Err != nil {
+			u.failed(check, m.Err)
+		} else {
+			u.ok(check, "the whole key chain is there")
+		}
+	}
 }
 
 // checkServices tries the connections to the key services.

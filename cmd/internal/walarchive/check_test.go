@@ -73,7 +73,7 @@ func TestCheckStore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var u checkup
-			u.probe(t.Context(), tt.b)
+			u.probe(t.Context(), "store", tt.b)
 			if len(u.findings) != 6 || u.sound() != (tt.want != resultProblem) {
 				t.Fatalf("got %+v", u.findings)
 			}

@@ -51,6 +51,7 @@ func commands(p command.Process) []*cli.Command {
 		checkCommand(p),
 		infoCommand(p),
 		verifyCommand(p),
+		mirrorCommand(p),
 		repairCommand(p),
 		quarantineCommand(p),
 		keysCommand(p),
