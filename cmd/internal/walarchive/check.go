@@ -117,18 +117,23 @@ func (u *checkup) probe(ctx context.Context, what string, b storage.Bucket) {
 		return
 	}
 	for _, done := range p.Run(ctx) {
-		check := what + ": " + string(done.Step)
-		switch {
-		case done.Err == nil:
-			u.ok(check, "%s", p.Object)
-		case done.Step == archive.ProbeDelete && errors.Is(done.Err, storage.ErrPermission):
-			u.warning(check, "not allowed; "+p.Object+" stays", "that is best for a server that archives; delete the object with another credential")
-		case errors.Is(done.Err, archive.ErrOverwrites):
-			text, hint := command.Describe(done.Err)
-			u.problem(check, "DANGEROUS: "+text, hint)
-		default:
-			u.failed(check, done.Err)
-		}
+		u.probed(what+": ", p.Object, p, done)
+	}
+}
+
+// probed reports what came of one step of a probe.
+func (u *checkup) probed(prefix, detail string, p *archive.Probe, done archive.Probed) {
+	check := prefix + string(done.Step)
+	switch {
+	case done.Err == nil:
+		u.ok(check, "%s", detail)
+	case done.Step == archive.ProbeDelete && errors.Is(done.Err, storage.ErrPermission):
+		u.warning(check, "not allowed; "+p.Object+" stays", "that is best for a server that archives; delete the object with another credential")
+	case errors.Is(done.Err, archive.ErrOverwrites):
+		text, hint := command.Describe(done.Err)
+		u.problem(check, "DANGEROUS: "+text, hint)
+	default:
+		u.failed(check, done.Err)
 	}
 }
 

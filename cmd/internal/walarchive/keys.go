@@ -33,6 +33,7 @@ func keysCommand(p command.Process) *cli.Command {
 			keysRecover(p),
 			keysExport(p),
 			keysImport(p),
+			keysCheck(p),
 			keysCredential(p),
 		},
 	}
