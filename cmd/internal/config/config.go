@@ -55,6 +55,7 @@ type Config struct {
 		Loaded    string                       // directory of credentials that systemd opened; may be empty
 	}
 	TDE struct {
+		Mode                    string                       // reseal or preserve
 		Map                     map[string]string            // path prefix in provider options -> where it is here
 		Providers               map[string]map[string]string // pg_tde's, by name in lower case -> options that differ here
 		RequireEncryptedRestore bool

@@ -30,6 +30,7 @@ func (c *Config) settings() []setting {
 		{"keys.host_key", text(&c.Keys.HostKey, isAbsolute), "file with the key that seals this host's credentials"},
 		{"keys.anchor", text(&c.Keys.Anchor, isAnchor), "the archive's identity, as init printed it"},
 
+		{"tde.mode", choice(&c.TDE.Mode, "reseal", "preserve"), "how segments that pg_tde encrypts are stored: decrypted and sealed, or sealed as they are"},
 		{"tde.map", pairs(&c.TDE.Map), "path prefixes in pg_tde's provider options, and where they are on this host"},
 		{"tde.require_encrypted_restore", boolean(&c.TDE.RequireEncryptedRestore), "refuse to restore in plaintext what was encrypted at its source"},
 
@@ -70,6 +71,7 @@ func defaults() *Config {
 	c.Storage.GCS.PartSize = 16
 	c.Storage.Azure.PartSize, c.Storage.Azure.Concurrency = 16, 4
 	c.Keys.Providers = map[string]map[string]string{}
+	c.TDE.Mode = "reseal"
 	c.TDE.Providers = map[string]map[string]string{}
 	c.Keys.HostKey = "/var/lib/walarchive/host.key"
 	c.Archive.Codec = "lz4"

@@ -128,6 +128,7 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		HistoryAge:              s.HistoryAge,
 		Log:                     s.Log,
 		Spool:                   s.Config.Spool.Path,
+		Mode:                    archive.Mode(s.Config.TDE.Mode),
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
 		TrustUnanchored:         s.TrustUnanchored,
 		Wraps:                   s.wraps(),
@@ -146,7 +147,7 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		}
 		o.Anchor = &a
 	}
-	pgdata := ""
+	pgdata := s.Config.Cluster.PGData
 	if d != nil {
 		pgdata = d.Path
 	}

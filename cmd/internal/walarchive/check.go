@@ -263,6 +263,10 @@ func (u *checkup) checkTDE(ctx context.Context) {
 		u.failed("pg_tde", err)
 		return
 	}
+	if archive.Mode(u.Config.TDE.Mode) == archive.Preserve {
+		u.checkPreserving(d)
+		return
+	}
 	r := tde.NewKeys(d, u.ServerKeys(u.dir.Path)).Inspect(ctx)
 	for _, problem := range r.Problems {
 		u.problem("pg_tde", problem, "walarchive tde inspect --pg-tde "+path+" shows all of it; tde.map says where its files lie on this host")
@@ -270,4 +274,16 @@ func (u *checkup) checkTDE(ctx context.Context) {
 	if len(r.Problems) == 0 {
 		u.ok("pg_tde", "%s: WAL can be read", path)
 	}
+}
+
+// checkPreserving looks at what is stored with segments that stay encrypted.
+// No principal key is needed for that, and none is asked for.
+func (u *checkup) checkPreserving(d *tde.Dir) {
+	if d.KeyFile.Header != nil {
+		if _, err := d.Provider(); err != nil {
+			u.failed("pg_tde", err)
+			return
+		}
+	}
+	u.ok("pg_tde", "%s: segments are stored as they are (tde.mode), no principal key is asked for", d.Path)
 }
