@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"walarchive/archive/wal"
+	"walarchive/storage"
 )
 
 // GetOptions say how a file is wanted.
@@ -32,6 +33,7 @@ type Got struct {
 	Store    string   // which of several stores it came from; "" if there is but one
 	Plain    int64    // bytes written
 	Sealed   int64    // bytes read from the store
+	Retries  int      // of calls that failed before
 	Cut      wal.LSN  // of a segment cut at a fork: from here on zeros; else 0
 	Warnings []string // for the log
 	Ahead    []string // objects, in the order in which a recovery asks for them
@@ -60,7 +62,13 @@ const (
 // there on it is zeros, and later segments count as absent. Otherwise
 // PostgreSQL, which falls back to the parent's segment while the child's is not
 // archived yet, would replay what never became part of the child.
-func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetOptions) (*Got, error) {
+func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetOptions) (got *Got, err error) {
+	ctx, tally := storage.WithTally(ctx)
+	defer func() {
+		if got != nil {
+			got.Retries = tally.Retries()
+		}
+	}()
 	inc, err := a.incarnation(d.Identity())
 	if err != nil {
 		return nil, err
@@ -74,7 +82,7 @@ func (a *Archive) Get(ctx context.Context, d *DataDir, name, dest string, o GetO
 		a.histories.forgetMissing() // whoever looks at timelines may go over to another
 		return g.small(ctx)
 	}
-	got, err := g.stored(ctx)
+	got, err = g.stored(ctx)
 	if errors.Is(err, errNotStored) && a.histories.forgetMissing() {
 		got, err = g.stored(ctx) // by what is there now
 	}

@@ -23,6 +23,7 @@ type Pushed struct {
 	Proof       Proof    // of segments
 	Already     bool     // the same content was there before
 	Quarantined bool     // these bytes are not in the archive but under quarantine
+	Retries     int      // of calls of the store that failed before
 	Warnings    []string // for the log
 }
 
@@ -39,7 +40,13 @@ func (a *Archive) Push(ctx context.Context, d *DataDir, path string) (*Pushed, e
 // PushIf is Push of a file that must still be wanted once it has been read:
 // wanted gets what the file that was read is, behind its last byte and before
 // the object can be seen. Its error, as an ErrChanged, ends the push.
-func (a *Archive) PushIf(ctx context.Context, d *DataDir, path string, wanted func(os.FileInfo) error) (*Pushed, error) {
+func (a *Archive) PushIf(ctx context.Context, d *DataDir, path string, wanted func(os.FileInfo) error) (done *Pushed, err error) {
+	ctx, tally := storage.WithTally(ctx)
+	defer func() {
+		if done != nil {
+			done.Retries = tally.Retries()
+		}
+	}()
 	path = d.Resolve(path)
 	inc, err := a.pushInto(d.Identity())
 	if err != nil {
@@ -50,7 +57,7 @@ func (a *Archive) PushIf(ctx context.Context, d *DataDir, path string, wanted fu
 		return nil, advise(err, "archive_command = 'walarchive push %%p'")
 	}
 	p := &push{Archive: a, dir: d, inc: inc, path: path, name: name, wanted: wanted}
-	done, err := p.run(ctx)
+	done, err = p.run(ctx)
 	if refused(err) {
 		if object, ok, e := a.underQuarantine(ctx, inc, name, path); e != nil {
 			return nil, fmt.Errorf("%w; whether it is under quarantine cannot be told: %w", err, e)

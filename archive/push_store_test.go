@@ -88,3 +88,24 @@ func TestPushTellsWhatIsWrongWithTheStore(t *testing.T) {
 	}
 	mustPush(t, a, h.dir, path)
 }
+
+// What was repeated is counted, of a push and of a get.
+func TestRetriesAreCounted(t *testing.T) {
+	h := newHost(t, small)
+	flaky := &storagetest.Flaky{Bucket: storagetest.NewMemory()}
+	a := initArchive(t, storage.WithRetry(flaky, storage.Policy{Base: time.Millisecond}, nil), newRing(t), h.dir, archive.Options{})
+	flaky.Fail = func(_, _ string, n int) error {
+		if n <= 2 {
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	path := h.full()
+	if done := mustPush(t, a, h.dir, path); done.Retries != 2 {
+		t.Errorf("push: counted %d retries, want 2", done.Retries)
+	}
+	got, err := a.Get(t.Context(), h.dir, filepath.Base(path), filepath.Join(t.TempDir(), "x"), archive.GetOptions{})
+	if err != nil || got.Retries != 2 {
+		t.Errorf("get: got %+v, %v, want 2 retries", got, err)
+	}
+}

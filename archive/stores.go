@@ -11,10 +11,7 @@ import (
 // stores are the places where the archive's objects lie, the first first; none
 // if there is but one.
 func (a *Archive) stores() []mirror.Store {
-	if b, ok := a.bucket.(*mirror.Bucket); ok {
-		return b.Stores()
-	}
-	return nil
+	return mirror.StoresOf(a.bucket)
 }
 
 // mirrors are the stores behind the first.

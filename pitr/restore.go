@@ -10,6 +10,7 @@ import (
 
 	"walarchive/archive"
 	"walarchive/archive/queue"
+	"walarchive/storage"
 )
 
 // Outcome is what PostgreSQL is to make of a call.
@@ -71,6 +72,7 @@ func (r *Restorer) Restore(ctx context.Context, name, dest string) (*archive.Got
 	}
 	c := &call{Restorer: r, situation: situation, name: name, dest: dest,
 		spool: newSpool(r.Spool, r.Cluster, r.Dir.Control.SystemID)}
+	ctx, _ = storage.WithTally(ctx)
 	got, err := c.deliver(ctx)
 	outcome := c.outcome(ctx, err)
 	return got, outcome, err
@@ -132,6 +134,10 @@ func (c *call) once(ctx context.Context, progress func()) (*archive.Got, error) 
 	o.Progress = progress
 	if c.Agent != nil {
 		got, err := c.Agent(ctx, c.name, c.dest, o)
+		if err == nil {
+			_, tally := storage.WithTally(ctx)
+			got.Retries += tally.Retries()
+		}
 		if !errors.Is(err, queue.ErrNoAnswer) {
 			return got, err
 		}
@@ -164,6 +170,7 @@ func (c *call) retry(ctx context.Context) (*archive.Got, error) {
 			logged = c.now()
 			c.Log.Warn("the archive gives no answer; trying again", "file", c.name, "for", left.Round(time.Second), "error", err)
 		}
+		storage.Retried(ctx)
 		if err := c.sleep(ctx, min(left, jitter(pause))); err != nil {
 			return nil, err
 		}

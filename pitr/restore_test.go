@@ -20,6 +20,7 @@ import (
 	"walarchive/keys"
 	"walarchive/pitr"
 	"walarchive/storage"
+	"walarchive/storage/mirror"
 )
 
 // server is a data directory in the given situation.
@@ -71,7 +72,7 @@ func TestWhichFailuresAreRetried(t *testing.T) {
 		fmt.Errorf("%w: %w", keys.ErrUnavailable, fs.ErrPermission),
 	}
 	passing := []error{
-		archive.ErrHole, storage.ErrUnavailable, keys.ErrUnavailable, context.DeadlineExceeded,
+		archive.ErrHole, storage.ErrUnavailable, mirror.ErrIncomplete, keys.ErrUnavailable, context.DeadlineExceeded,
 		errors.New("connection reset by peer"),
 		fmt.Errorf("%w: %w", keys.ErrUnavailable, fs.ErrNotExist),
 		errors.Join(keys.ErrUnavailable, keys.ErrNoKey),

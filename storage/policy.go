@@ -58,6 +58,7 @@ func (t *tries) again(ctx context.Context, err error) error {
 	if t.failures == t.policy.Tries || t.late(ctx, time.Now().Add(wait)) {
 		return fmt.Errorf("%w (%d tries)", err, t.failures)
 	}
+	Retried(ctx)
 	t.report(err, wait)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

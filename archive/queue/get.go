@@ -31,7 +31,10 @@ type GetQuestion struct {
 // GetAnswer says what was written.
 type GetAnswer struct {
 	Object   string   `json:"object"`
+	Store    string   `json:"store,omitempty"`
 	Plain    int64    `json:"plain,string"`
+	Sealed   int64    `json:"sealed,string"`
+	Retries  int      `json:"retries"`
 	Cut      uint64   `json:"cut,string,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -54,7 +57,10 @@ func (c *Client) Get(ctx context.Context, d *archive.DataDir, name, dest string,
 	if err != nil {
 		return nil, err
 	}
-	return &archive.Got{Object: a.Object, Plain: a.Plain, Cut: wal.LSN(a.Cut), Warnings: a.Warnings}, nil
+	return &archive.Got{
+		Object: a.Object, Store: a.Store, Plain: a.Plain, Sealed: a.Sealed, Retries: a.Retries,
+		Cut: wal.LSN(a.Cut), Warnings: a.Warnings,
+	}, nil
 }
 
 // Delivery is a get that ended.
@@ -95,7 +101,10 @@ func (g *Getter) Get(ctx context.Context, q GetQuestion, progress func()) (GetAn
 	if got.Ahead != nil {
 		g.Prefetch.Want(got.Ahead)
 	}
-	return GetAnswer{got.Object, got.Plain, uint64(got.Cut), got.Warnings}, nil
+	return GetAnswer{
+		Object: got.Object, Store: got.Store, Plain: got.Plain, Sealed: got.Sealed, Retries: got.Retries,
+		Cut: uint64(got.Cut), Warnings: got.Warnings,
+	}, nil
 }
 
 func (g *Getter) get(ctx context.Context, d *archive.DataDir, q GetQuestion, progress func()) (got *archive.Got, err error) {

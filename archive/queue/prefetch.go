@@ -85,6 +85,13 @@ func (p *Prefetch) Over(b storage.Bucket) storage.Bucket {
 	return p
 }
 
+// Unwrap is the bucket that p is over.
+func (p *Prefetch) Unwrap() storage.Bucket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next
+}
+
 // Close drops everything and waits for what is on its way.
 func (p *Prefetch) Close() {
 	p.cancel()

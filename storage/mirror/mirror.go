@@ -83,6 +83,22 @@ func New(stores []Store, o Options) *Bucket {
 // Stores are the stores, the first of them first.
 func (b *Bucket) Stores() []Store { return b.stores }
 
+// StoresOf are the stores of the Bucket that b is, or stands above; none if
+// there is none. What stands above a Bucket and does not hide it has a method
+// Unwrap.
+func StoresOf(b storage.Bucket) []Store {
+	for {
+		switch above := b.(type) {
+		case *Bucket:
+			return above.Stores()
+		case interface{ Unwrap() storage.Bucket }:
+			b = above.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
 func (b *Bucket) first() storage.Bucket { return b.stores[0].Bucket }
 func (b *Bucket) mirrors() []Store      { return b.stores[1:] }
 

@@ -16,9 +16,9 @@ func LogPush(log *slog.Logger, name string, done *archive.Pushed, took time.Dura
 	case done.Quarantined:
 		log.Warn("not archived: these bytes lie under quarantine", "file", name, "object", done.Object)
 	case done.Already:
-		log.Info("archived already", "file", name, "object", done.Object, "took", took)
+		log.Info("archived already", "file", name, "object", done.Object, "retries", done.Retries, "took", took)
 	default:
-		log.Info("archived", "file", name, "object", done.Object, "bytes", done.Plain, "stored", done.Sealed, "took", took)
+		log.Info("archived", "file", name, "object", done.Object, "bytes", done.Plain, "stored", done.Sealed, "retries", done.Retries, "took", took)
 	}
 }
 
@@ -33,5 +33,5 @@ func LogGet(log *slog.Logger, name string, got *archive.Got, took time.Duration)
 	if got.Store != "" {
 		log = log.With("store", got.Store)
 	}
-	log.Info("restored", "file", name, "object", got.Object, "bytes", got.Plain, "stored", got.Sealed, "took", took)
+	log.Info("restored", "file", name, "object", got.Object, "bytes", got.Plain, "stored", got.Sealed, "retries", got.Retries, "took", took)
 }

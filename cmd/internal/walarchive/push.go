@@ -14,6 +14,7 @@ import (
 	"walarchive/cmd/internal/agent"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
+	"walarchive/storage"
 )
 
 func pushCommand(p command.Process) *cli.Command {
@@ -44,6 +45,7 @@ func push(c *cli.Context, p command.Process, path string) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, s.Config.Push.Timeout)
 	defer cancel()
+	ctx, _ = storage.WithTally(ctx)
 	d, err := s.DataDir(path)
 	if err != nil {
 		return err
