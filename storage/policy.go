@@ -15,6 +15,8 @@ type Policy struct {
 	Base   time.Duration // about the first wait, doubled for each of the next; 0: 100 ms
 	Max    time.Duration // the longest wait; 0: 10 s
 	Budget time.Duration // from the first failure to the last try; 0: 1 min
+
+	Repeated func() // is called before each wait; may be nil
 }
 
 // wait is the time to wait after failure n, from 1: half of what the doubling
@@ -60,6 +62,9 @@ func (t *tries) again(ctx context.Context, err error) error {
 	}
 	Retried(ctx)
 	t.report(err, wait)
+	if t.policy.Repeated != nil {
+		t.policy.Repeated()
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -100,6 +100,9 @@ func (p *Prefetch) Close() {
 	p.fetches.Wait()
 }
 
+// Used is how many bytes what was fetched takes of memory and spool.
+func (p *Prefetch) Used() (memory, spool int64) { return p.room.used() }
+
 // Want says what will be asked for next, in order. All else is dropped.
 func (p *Prefetch) Want(names []string) {
 	p.mu.Lock()

@@ -61,6 +61,13 @@ func (r *room) giveBack(chunks [][]byte) {
 	}
 }
 
+// used is how many bytes are taken of memory and spool.
+func (r *room) used() (memory, spool int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.memory, r.spool
+}
+
 // takeSpool reserves n bytes of the spool.
 func (r *room) takeSpool(n int64) bool {
 	r.mu.Lock()

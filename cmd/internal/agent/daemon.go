@@ -66,7 +66,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		s.Log.Warn("the agent's memory is less protected than it could be", "error", err)
 	}
 	d.Linger(s.Config.Push.Timeout + landing)
-	a := &agent{Daemon: d, log: s.Log, dir: dir, socket: path, server: &queue.Server{Log: s.Log}}
+	a := &agent{Daemon: d, log: s.Log, dir: dir, socket: path, ledger: newLedger(dir), server: &queue.Server{Log: s.Log}}
 	return a.run(ctx, s, l)
 }
 
@@ -86,7 +86,9 @@ type agent struct {
 	log    *slog.Logger
 	dir    *archive.DataDir
 	socket string
+	told   string // to systemd, last
 	server *queue.Server
+	ledger *ledger
 	now    *service
 	ending sync.WaitGroup // services of former configurations
 }
@@ -95,8 +97,10 @@ type agent struct {
 func (a *agent) run(ctx context.Context, s *session.Session, l *queue.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	a.adopt(s, newService(s, a.dir))
+	a.adopt(s, newService(s, a.dir, a.ledger))
 	a.log.Info("the agent is ready", "socket", a.socket, "pgdata", a.dir.Path)
+	_, stopMetrics := a.serveMetrics(s.Config.Agent.Metrics)
+	defer stopMetrics()
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		a.notify(daemon.SdNotifyReady)
@@ -140,6 +144,7 @@ func (a *agent) watch(ctx context.Context) {
 			a.reload(ctx)
 			a.notify(daemon.SdNotifyReady)
 		case <-tick.C:
+			a.tell()
 			if a.Autostarted() && a.server.Idle(begin) > a.now.Config.Agent.Idle {
 				a.log.Info("nobody has called for a while")
 				return
@@ -152,7 +157,7 @@ func (a *agent) watch(ctx context.Context) {
 func (a *agent) reload(ctx context.Context) {
 	s, err := a.Load()
 	if err == nil {
-		next := newService(s, a.dir)
+		next := newService(s, a.dir, a.ledger)
 		if err = next.try(ctx); err == nil {
 			a.adopt(s, next)
 			a.log.Info("the configuration was read again")

@@ -15,6 +15,7 @@ import (
 // service is what the agent does under one configuration.
 type service struct {
 	*session.Session
+	ledger *ledger
 	holder *queue.Holder
 	pusher *queue.Pusher
 	getter *queue.Getter
@@ -25,10 +26,11 @@ type service struct {
 	land context.CancelFunc
 }
 
-func newService(s *session.Session, dir *archive.DataDir) *service {
+func newService(s *session.Session, dir *archive.DataDir, l *ledger) *service {
 	memory := int64(s.Config.Agent.Memory) << 20
 	s.Whole = queue.WholeLimit(memory)
-	v := &service{Session: s}
+	s.Repeated = l.Retried
+	v := &service{Session: s, ledger: l}
 	v.ctx, v.stop = context.WithCancel(context.Background())
 	air, land := context.WithCancel(context.Background())
 	v.land = land
@@ -49,7 +51,7 @@ const historyAge = 5 * time.Second
 // the store are repeated by those who ask: they know how long to.
 func (v *service) newGetter(dir *archive.DataDir, memory int64) *queue.Getter {
 	p := queue.NewPrefetch(queue.PrefetchOptions{
-		Depth: v.Config.Agent.Prefetch, Log: v.Log,
+		Depth: v.Config.Agent.Prefetch, Log: v.Log, Count: v.ledger.Fetched,
 		Room: queue.Room{
 			Memory: memory / 2, Take: v.pusher.TakeMemory, Return: v.pusher.ReturnMemory,
 			Spool: spool(v.Config, dir), SpoolBytes: int64(v.Config.Agent.Spool) << 20,
@@ -72,7 +74,9 @@ func (v *service) try(ctx context.Context) error {
 
 // start begins to work ahead.
 func (v *service) start() {
+	v.ledger.serve(v.getter.Prefetch)
 	v.work.Go(func() { v.pusher.Run(v.ctx) })
+	v.work.Go(func() { v.checkKeys(v.ctx) })
 }
 
 // offer is what calls can ask for.
@@ -81,6 +85,7 @@ func (v *service) offer() queue.Offer {
 		Config: digest(v.Config),
 		Handlers: map[string]queue.Handler{
 			opPing:       ping,
+			opStatus:     v.ledger.answer,
 			queue.OpPush: queue.Handle(v.pusher.Push),
 			queue.OpGet:  queue.Handle(v.getter.Get),
 		},
@@ -102,6 +107,8 @@ func (v *service) end() {
 
 // pushed logs a push, one line for each file.
 func (v *service) pushed(f queue.Finished) {
+	v.ledger.Pushed(f)
+	v.ledger.times.pushed(f)
 	name := filepath.Base(f.File.Path)
 	if f.Err != nil {
 		v.Log.Warn("not archived", "file", name, "ahead", f.Ahead, "error", f.Err, "took", f.Took)
@@ -113,6 +120,8 @@ func (v *service) pushed(f queue.Finished) {
 // got logs a get, one line for each file. The end of the archive is asked for
 // every few seconds and is no news.
 func (v *service) got(d queue.Delivery) {
+	v.ledger.Got(d)
+	v.ledger.times.got(d)
 	switch {
 	case d.Err == nil:
 		session.LogGet(v.Log, d.Name, d.Got, d.Took)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,13 @@ func isAny(string) error { return nil }
 func isAbsolute(s string) error {
 	if !filepath.IsAbs(s) {
 		return fmt.Errorf("%q is no absolute path", s)
+	}
+	return nil
+}
+
+func isAddress(s string) error {
+	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
+		return fmt.Errorf("%q is no HOST:PORT", s)
 	}
 	return nil
 }

@@ -84,6 +84,7 @@ type Config struct {
 		Memory    int           // MiB of segments in the works
 		Prefetch  int           // segments fetched ahead at most
 		Spool     int           // MiB of the spool for them
+		Metrics   string        // host:port; empty: none
 	}
 	Verify struct {
 		AcceptedGaps []string // SEG..SEG, both included

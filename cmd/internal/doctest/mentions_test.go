@@ -75,12 +75,11 @@ func (k known) resolve(words []string) (path string, flags []string) {
 
 func (k known) has(path string) bool { _, ok := k[path]; return ok }
 
-// group reports whether path only has commands below it. Of those that are
-// commands themselves there is one.
+// group reports whether path only has commands below it, and is none itself.
 func (k known) group(path string) bool {
 	for other := range k {
 		if strings.HasPrefix(other, path+" ") {
-			return path != "walarchive keys history"
+			return path != "walarchive keys history" && path != "walarchive agent"
 		}
 	}
 	return false

@@ -3,6 +3,7 @@
 package pgtest_test
 
 import (
+	"encoding/json"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,6 +42,13 @@ func TestRecoveryWithAgent(t *testing.T) {
 			wantState(t, r, want)
 			if n := strings.Count(g.Log(), "msg=restored"); n < 10 {
 				t.Errorf("the agent restored %d files", n)
+			}
+			var status struct {
+				Counts struct{ Restored, Absent int }
+			}
+			answer := pgtest.MustRun(t, r.Data, a.Walarchive, "--config", a.File, "agent", "status", "--json")
+			if err := json.Unmarshal([]byte(answer), &status); err != nil || status.Counts.Restored < 10 || status.Counts.Absent == 0 {
+				t.Errorf("%v, of the status\n%s", err, answer)
 			}
 			if r.Logged("working alone") {
 				t.Error("a call had to work alone")

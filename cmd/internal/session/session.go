@@ -36,6 +36,7 @@ type Session struct {
 	Said    command.ConfigArgs // and flags
 
 	HistoryAge time.Duration // see archive.Options
+	Repeated   func()        // see storage.Policy
 }
 
 // Start reads the configuration that the flags, the environment and the file

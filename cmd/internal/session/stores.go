@@ -29,7 +29,9 @@ func (s *Session) Bucket(ctx context.Context) (storage.Bucket, error) {
 // Patient repeats calls of b, or of each store that it consists of, that fail,
 // within the time that ctx leaves.
 func (s *Session) Patient(b storage.Bucket) storage.Bucket {
-	repeat := func(b storage.Bucket) storage.Bucket { return storage.WithRetry(b, storage.Policy{}, s.Log) }
+	repeat := func(b storage.Bucket) storage.Bucket {
+		return storage.WithRetry(b, storage.Policy{Repeated: s.Repeated}, s.Log)
+	}
 	if stores, ok := b.(*mirror.Bucket); ok {
 		return stores.Repeated(repeat)
 	}

@@ -15,6 +15,7 @@ func agentCommand(p command.Process) *cli.Command {
 	return &cli.Command{
 		Name:        "agent",
 		Usage:       "work ahead of PostgreSQL, and answer push over a socket",
+		Subcommands: []*cli.Command{agentStatusCommand(p)},
 		Description: "One to a data directory: cluster.pgdata, or the working directory. SIGHUP reads the\nconfiguration again, SIGTERM ends it when what is on its way has arrived.",
 		Flags: append(command.ConfigFlags(),
 			&cli.IntFlag{Name: "autostarted-by", Usage: "process `PID` started it, and it ends after agent.idle without a call"}),
