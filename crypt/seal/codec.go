@@ -11,8 +11,8 @@ type Codec uint8
 
 const (
 	None Codec = 1 // frames as they are: their length tells nothing of the content
-	LZ4  Codec = 2 // LZ4 blocks; the default of a writer
-	S2   Codec = 3 // S2 blocks: less work than LZ4, objects a little larger
+	LZ4  Codec = 2 // LZ4 blocks
+	S2   Codec = 3 // S2 blocks, the default of a writer: less work than LZ4, objects a little larger
 	Zstd Codec = 4 // Zstandard frames: the smallest objects, for the most work
 )
 

@@ -14,7 +14,7 @@ type Options struct {
 	Kind, Name     string // see the header's members
 	Archive, Epoch crypt.ID
 	Wraps          []crypt.Wrap // of the epoch's key, at least one
-	Codec          Codec        // default LZ4
+	Codec          Codec        // default S2
 	FrameSize      int          // plaintext bytes of a full frame, default 256 KiB
 	Workers        int          // pieces sealed at a time, default GOMAXPROCS
 	Rand           io.Reader    // source of the salt, default crypto/rand
@@ -25,7 +25,7 @@ type Options struct {
 // header fills in the defaults and draws the salt.
 func (o *Options) header() (*Header, error) {
 	if o.Codec == 0 {
-		o.Codec = LZ4
+		o.Codec = S2
 	}
 	if o.FrameSize == 0 {
 		o.FrameSize = defaultFrame

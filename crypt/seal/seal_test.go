@@ -197,7 +197,7 @@ func TestDefaults(t *testing.T) {
 	o := testOptions(0, 0)
 	o.Workers = 0
 	h := mustOpen(t, bytes.NewReader(mustSeal(t, nil, o)), o).Header()
-	if h.Codec != LZ4 || h.FrameSize != 256<<10 || h.Suite != 1 {
+	if h.Codec != S2 || h.FrameSize != 256<<10 || h.Suite != 1 {
 		t.Errorf("codec %v, frame size %d, suite %d", h.Codec, h.FrameSize, h.Suite)
 	}
 }

@@ -34,7 +34,7 @@ func (c *Config) settings() []setting {
 		{"tde.map", pairs(&c.TDE.Map), "path prefixes in pg_tde's provider options, and where they are on this host"},
 		{"tde.require_encrypted_restore", boolean(&c.TDE.RequireEncryptedRestore), "refuse to restore in plaintext what was encrypted at its source"},
 
-		{"archive.codec", choice(&c.Archive.Codec, "lz4", "s2", "zstd", "none"), "compression of what is written from now on; everything is read whatever stands here"},
+		{"archive.codec", choice(&c.Archive.Codec, "s2", "lz4", "zstd", "none"), "compression of what is written from now on; everything is read whatever stands here"},
 		{"archive.workers", number(&c.Archive.Workers, 0, 256), "frames worked on at once; 0 is one for every core"},
 
 		{"push.timeout", duration(&c.Push.Timeout, time.Second, time.Hour), "longest time a push may take in all"},
@@ -75,7 +75,7 @@ func defaults() *Config {
 	c.TDE.Mode = "reseal"
 	c.TDE.Providers = map[string]map[string]string{}
 	c.Keys.HostKey = "/var/lib/walarchive/host.key"
-	c.Archive.Codec = "lz4"
+	c.Archive.Codec = "s2"
 	c.Push.Timeout = time.Minute
 	c.Restore.RetryFor = 15 * time.Minute
 	c.Restore.OnError = "auto"
