@@ -23,6 +23,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -43,14 +45,41 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) { run(t, "testdata/script", func(*testscript.Env) {}) }
 
-// run runs the scripts of a directory. setup adds to their environment.
+// TestScriptsAtDebug runs them with all that the log can say, for the sake of
+// the secrets that must not be in it. What is logged is not what the scripts
+// expect on standard error.
+func TestScriptsAtDebug(t *testing.T) {
+	dir := t.TempDir()
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(len(scripts), err)
+	}
+	expectation := regexp.MustCompile(`(?m)^(! )?stderr .*$`)
+	for _, name := range scripts {
+		b, err := os.ReadFile(name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(name)), expectation.ReplaceAll(b, nil), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dir, func(e *testscript.Env) { e.Setenv("WALARCHIVE_LOG_LEVEL", "debug") })
+}
+
+// run runs the scripts of a directory. setup adds to their environment. No
+// program may print a secret that lies about there.
 func run(t *testing.T, dir string, setup func(*testscript.Env)) {
-	testscript.Run(t, testscript.Params{
-		Dir: dir,
+	secrets := newSecrets()
+	deadline, _ := t.Deadline()
+	testscript.RunT(watched{t, secrets}, testscript.Params{
+		Dir:      dir,
+		Deadline: deadline,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KEYS", fixtures.KeyringDir)
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each call otherwise
 			setup(e)
+			secrets.watch(e)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
