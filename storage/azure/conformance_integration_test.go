@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -170,4 +171,21 @@ func TestFaults(t *testing.T) {
 		o.Endpoint = "http://" + addr + "/" + server.Account
 		return newBucket(t, o)
 	})
+}
+
+func TestUploads(t *testing.T) {
+	server := servers.StartAzurite(t, nil)
+	o := options(t, server)
+	direct, err := url.Parse(server.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := func(comp string) func(r *http.Request) bool {
+		return func(r *http.Request) bool { return r.Method == http.MethodPut && r.URL.Query().Get("comp") == comp }
+	}
+	servers.TestUploads(t, "http://"+direct.Host, servers.Uploads{Piece: part("block"), Last: part("blocklist")},
+		func(t *testing.T, base string) storage.Bucket {
+			o.Endpoint, o.PartSize = base+"/"+server.Account, 4<<20
+			return newBucket(t, o)
+		})
 }

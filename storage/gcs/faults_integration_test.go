@@ -4,6 +4,7 @@ package gcs
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -16,6 +17,22 @@ func TestFaults(t *testing.T) {
 	bucket := server.NewBucket(t)
 	servers.TestFaults(t, strings.TrimPrefix(server.Endpoint, "http://"), func(t *testing.T, addr string) storage.Bucket {
 		b, err := New(t.Context(), Options{Bucket: bucket, Endpoint: "http://" + addr, Anonymous: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	})
+}
+
+func TestUploads(t *testing.T) {
+	server := servers.StartFakeGCS(t, nil)
+	bucket := server.NewBucket(t)
+	piece := func(r *http.Request) bool { return r.Method != http.MethodGet && r.Header.Get("Content-Range") != "" }
+	servers.TestUploads(t, server.Endpoint, servers.Uploads{
+		Piece: piece,
+		Last:  func(r *http.Request) bool { return piece(r) && !strings.HasSuffix(r.Header.Get("Content-Range"), "/*") },
+	}, func(t *testing.T, base string) storage.Bucket {
+		b, err := New(t.Context(), Options{Bucket: bucket, Endpoint: base, Anonymous: true, PartSize: 4 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,6 +76,8 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 // the answer leaves it open. On AWS a 409 says that others were at work under
 // the name, not what came of it. Other stores refuse a taken name before they
 // have read the body, and close: then the answer is lost to the writing side.
+// Where any other answer was lost the object may be the caller's own, which
+// another try would only find after sending all of it again.
 func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
 	if !disputed(err) && !brokenOff(err) || ctx.Err() != nil {
 		return err
@@ -95,7 +97,7 @@ func disputed(err error) bool {
 // brokenOff reports whether a connection broke that had come about.
 func brokenOff(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op != "dial" && !op.Timeout()
+	return errors.As(err, &op) && op.Op != "dial" && !op.Timeout() || errors.Is(err, io.EOF)
 }
 
 // sum is what is known of the bytes of one request before they are sent.

@@ -53,7 +53,7 @@ func TestRefusals(t *testing.T) {
 		{"an error after 200", refuses(200, "InternalError"), []string{"put", "list"}, storage.ErrUnavailable, "InternalError"},
 		{"no conditions", refuses(501, "NotImplemented"), []string{"put"}, errors.ErrUnsupported, "condition"},
 		{"full", refuses(507, "XMinioStorageFull"), []string{"put"}, storage.ErrFull, "capacity"},
-		{"hung up", drops, every, storage.ErrUnavailable, "reachable"},
+		{"hung up", drops, []string{"get", "stat", "list", "delete"}, storage.ErrUnavailable, "reachable"},
 	} {
 		for _, op := range c.ops {
 			t.Run(c.name+"/"+op, func(t *testing.T) {
@@ -98,6 +98,14 @@ func TestRegionIsTold(t *testing.T) {
 	for _, op := range []string{"put", "stat", "list"} {
 		check(t, calls(t, b)[op](), storage.ErrInvalid, "region eu-west-3: set that")
 	}
+}
+
+// What came of a put without an answer only a look can tell.
+func TestLostAnswer(t *testing.T) {
+	_, b := newStore(t, drops, has("what was put"))
+	check(t, calls(t, b)["put"](), storage.ErrExist, "")
+	_, b = newStore(t, drops, refuses(404, "NoSuchKey"))
+	check(t, calls(t, b)["put"](), storage.ErrUnavailable, "reachable")
 }
 
 // What a 409 means only a look can tell.

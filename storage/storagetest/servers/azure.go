@@ -55,7 +55,7 @@ func StartAzurite(t testing.TB, c *Certificates) *Azure {
 		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+a.Account+":"+base64.StdEncoding.EncodeToString(a.key))
 		return cmd
 	}, listens)
-	a.Endpoint = url(addr, c) + "/" + a.Account
+	a.Endpoint = baseURL(addr, c) + "/" + a.Account
 	return a
 }
 

@@ -38,7 +38,7 @@ func StartFakeGCS(t testing.TB, c *Certificates) *GCS {
 			t.Fatal(err)
 		}
 		args := []string{
-			"-host", host, "-port", port, "-public-host", addr, "-external-url", url(addr, c),
+			"-host", host, "-port", port, "-public-host", addr, "-external-url", baseURL(addr, c),
 			"-backend", "memory", "-log-level", "error", "-scheme", "http",
 		}
 		if c != nil {
@@ -46,9 +46,9 @@ func StartFakeGCS(t testing.TB, c *Certificates) *GCS {
 		}
 		return exec.Command(program(t, "fakegcs"), args...)
 	}, func(addr string) error {
-		return s.call(http.MethodGet, url(addr, c)+"/storage/v1/b?project=test", "")
+		return s.call(http.MethodGet, baseURL(addr, c)+"/storage/v1/b?project=test", "")
 	})
-	s.Endpoint = url(addr, c)
+	s.Endpoint = baseURL(addr, c)
 	return s
 }
 

@@ -102,8 +102,8 @@ func StartVersityGW(t testing.TB, c *Certificates) *S3 {
 		cmd := exec.Command(program(t, "versitygw"), append(args, "posix", "--versioning-dir", versions, s.dir)...)
 		cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.Secret}
 		return cmd
-	}, func(addr string) error { return healthy(url(addr, c) + "/health") })
-	s.Endpoint = url(addr, c)
+	}, func(addr string) error { return healthy(baseURL(addr, c) + "/health") })
+	s.Endpoint = baseURL(addr, c)
 	return s
 }
 
@@ -134,8 +134,8 @@ func StartMinIO(t testing.TB, c *Certificates) *S3 {
 			"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME=" + certs,
 			"MINIO_KMS_SECRET_KEY=" + MinIOKey + ":" + base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())[:32])}
 		return cmd
-	}, func(addr string) error { return healthy(url(addr, c) + "/minio/health/ready") })
-	s.Endpoint = url(addr, c)
+	}, func(addr string) error { return healthy(baseURL(addr, c) + "/minio/health/ready") })
+	s.Endpoint = baseURL(addr, c)
 	return s
 }
 
@@ -163,8 +163,8 @@ func newS3(t testing.TB, c *Certificates) *S3 {
 	return s
 }
 
-// url is http://addr, or https://addr with certificates.
-func url(addr string, c *Certificates) string {
+// baseURL is http://addr, or https://addr with certificates.
+func baseURL(addr string, c *Certificates) string {
 	if c != nil {
 		return "https://" + addr
 	}
