@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,22 @@ func (g *Agent) Stop() {
 	if !g.main.endsWithin(patience) {
 		g.t.Fatal("the agent did not end")
 	}
+}
+
+// PeakMemory is the greatest resident size so far, in bytes.
+func (g *Agent) PeakMemory() int64 {
+	g.t.Helper()
+	path := fmt.Sprintf("/proc/%d/status", g.main.cmd.Process.Pid)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var kB int64
+	_, text, _ := strings.Cut(string(b), "VmHWM:")
+	if _, err := fmt.Sscan(text, &kB); err != nil {
+		g.t.Fatalf("%s: %v", path, err)
+	}
+	return kB << 10
 }
 
 // Logged reports whether the log holds text.
