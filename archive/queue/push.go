@@ -248,17 +248,17 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// WholeLimit is up to which size a segment may be read into memory when all
-// pushes have so much: a whole one takes its size twice, plain and sealed.
-func WholeLimit(memory int64) int64 { return memory / 2 }
+// works is what a push takes beside the sealed segment: the frames that are
+// being sealed, and the tables of the codec.
+const works = 8 << 20
 
-// streamed is what a push takes of a segment above WholeLimit, which goes
-// through in pieces.
-const streamed = 16 << 20
+// WholeLimit is up to which size a segment may be sealed in memory when all
+// pushes together have so much. Larger ones go through in pieces.
+func WholeLimit(memory int64) int64 { return max(memory-works, 1) }
 
 func (p *Pusher) need(size int64) int64 {
 	if size > WholeLimit(p.Memory) {
-		return min(streamed, p.Memory)
+		return min(2*works, p.Memory)
 	}
-	return 2 * size
+	return size + works
 }

@@ -50,7 +50,7 @@ func (c *Config) settings() []setting {
 		{"agent.autostart", boolean(&c.Agent.Autostart), "let the first push start an agent where none runs"},
 		{"agent.idle", duration(&c.Agent.Idle, time.Second, 24*time.Hour), "time without a call after which an agent started so ends"},
 		{"agent.workers", number(&c.Agent.Workers, 1, 64), "files that the agent pushes ahead at once"},
-		{"agent.memory", number(&c.Agent.Memory, 2, 65536), "MiB that the agent may use for segments in the works"},
+		{"agent.memory", number(&c.Agent.Memory, 16, 65536), "MiB that the agent may use for segments in the works"},
 		{"agent.prefetch", number(&c.Agent.Prefetch, 0, 64), "segments that the agent fetches ahead of a recovery at most; 0 fetches none"},
 		{"agent.spool", number(&c.Agent.Spool, 0, 1<<20), "MiB of the spool for what was fetched ahead and does not fit into memory"},
 		{"agent.metrics", text(&c.Agent.Metrics, isAddress), "where the agent offers metrics for Prometheus, such as 127.0.0.1:9188; by default nowhere"},
