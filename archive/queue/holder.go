@@ -27,6 +27,7 @@ type Holder struct {
 // held is an open archive. Its keys are wiped when the last user has gone.
 type held struct {
 	*archive.Archive
+	end     context.CancelFunc // of what it was opened with
 	users   int
 	dropped bool
 	read    time.Time // the key chain, last
@@ -73,12 +74,9 @@ func (h *Holder) take(ctx context.Context) (*held, error) {
 // ready makes h.held an archive whose key chain was read lately.
 func (h *Holder) ready(ctx context.Context) error {
 	if h.held == nil {
-		a, err := h.open(ctx)
-		if err != nil {
-			return err
-		}
-		h.held = &held{Archive: a, read: h.now()}
-		return nil
+		var err error
+		h.held, err = h.begin(ctx)
+		return err
 	}
 	if h.now().Sub(h.held.read) < refreshEvery {
 		return nil
@@ -88,6 +86,23 @@ func (h *Holder) ready(ctx context.Context) error {
 	}
 	h.held.read = h.now()
 	return nil
+}
+
+// begin opens the archive. Some stores go on using the context that they were
+// opened with, so that this one outlives the call that happens to be the first.
+func (h *Holder) begin(ctx context.Context) (*held, error) {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, end)
+	a, err := h.open(life)
+	if err == nil && !stop() {
+		a.Close()
+		err = ctx.Err()
+	}
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &held{Archive: a, end: end, read: h.now()}, nil
 }
 
 func (h *Holder) giveBack(a *held, drop bool) {
@@ -116,6 +131,7 @@ func (h *Holder) drop(a *held) {
 func (a *held) wipe() {
 	if a.users == 0 {
 		a.Close()
+		a.end()
 	}
 }
 
