@@ -25,6 +25,7 @@ func pushCommand(p command.Process) *cli.Command {
 		Description: "Succeeds only when the file is durable in the store.",
 		Flags:       command.ConfigFlags(),
 		Action: func(c *cli.Context) error {
+			command.Brief()
 			args, err := command.Operands(c, "PATH")
 			if err != nil {
 				return err

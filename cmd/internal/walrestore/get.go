@@ -28,6 +28,7 @@ func getCommand(p command.Process) *cli.Command {
 			&cli.StringFlag{Name: "timeline", Usage: "the timeline that the server follows: latest or `N` (restore.timeline)"},
 			&cli.BoolFlag{Name: "partial", Usage: "serve the .partial when the complete segment is not there"}),
 		Action: func(c *cli.Context) error {
+			command.Brief()
 			args, err := command.Operands(c, "NAME", "DEST")
 			if err != nil {
 				return err
