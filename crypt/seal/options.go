@@ -16,11 +16,15 @@ type Options struct {
 	Wraps          []crypt.Wrap // of the epoch's key, at least one
 	Codec          Codec        // default S2
 	FrameSize      int          // plaintext bytes of a full frame, default 256 KiB
-	Workers        int          // pieces sealed at a time, default GOMAXPROCS
+	Workers        int          // pieces sealed at a time, default GOMAXPROCS, at most 4
 	Rand           io.Reader    // source of the salt, default crypto/rand
 	Digest         crypt.Digest // of the plaintext, if known; else it is computed
 	Memory         *Memory      // to work in; nil: the writer's own
 }
+
+// usefulWorkers is how many pieces one core can make that reads and checks WAL,
+// while another seals one. More would only take memory.
+const usefulWorkers = 4
 
 // header fills in the defaults and draws the salt.
 func (o *Options) header() (*Header, error) {
@@ -31,7 +35,7 @@ func (o *Options) header() (*Header, error) {
 		o.FrameSize = defaultFrame
 	}
 	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = min(runtime.GOMAXPROCS(0), usefulWorkers)
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
