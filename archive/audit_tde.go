@@ -91,7 +91,7 @@ func (f *serverKeys) along(s *survey, b *branch, events []KeyEvent) error {
 	if len(held) == 0 {
 		return nil
 	}
-	oldest := startOf(held[0], b.Incarnation)
+	oldest := held[0].name.Segment.Start()
 	r := keyReplay{Needed: Needed{Timeline: b.Timeline}}
 	inForce := map[*serverKey]bool{}
 	for i := range events {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"walarchive/archive/wal"
 )
@@ -24,6 +25,11 @@ type EventLog struct {
 // Sound reports whether every entry is there and as it was written.
 func (l *EventLog) Sound() bool { return len(l.Problems) == 0 }
 
+// whole is Sound but for objects that are none of the log's.
+func (l *EventLog) whole() bool {
+	return !slices.ContainsFunc(l.Problems, func(p Problem) bool { return p.Kind == ProblemEvents })
+}
+
 // ErrEventLog says that the event log is not what the archive's writers wrote.
 var ErrEventLog = errors.New("the event log of pg_tde's keys is damaged")
 
@@ -33,6 +39,9 @@ func (l *EventLog) Err() error {
 		return nil
 	}
 	err := fmt.Errorf("%w: %v", ErrEventLog, l.Problems[0])
+	if l.whole() {
+		return advise(err, "walarchive puts no object of that name there: move it out of the archive")
+	}
 	return advise(err, "walarchive keys history shows all of it; walarchive keys history rebuild makes it anew from the segments")
 }
 
@@ -56,7 +65,7 @@ func (a *Archive) eventLog(ctx context.Context, s *survey) (*EventLog, error) {
 		if len(b.Segments) == 0 {
 			continue
 		}
-		object := segmentObject(b.Number, b.segment(b.Segments[len(b.Segments)-1]))
+		object := b.objects(b.Segments[len(b.Segments)-1])[0]
 		f, err := a.facts(ctx, KindSegment, object)
 		if lasting(err) {
 			continue // verify tells
@@ -77,7 +86,7 @@ func (a *Archive) readEventLog(ctx context.Context) (*EventLog, error) {
 		return nil, err
 	}
 	for _, name := range unknown {
-		l.problem(name, "walarchive puts no object of this name here")
+		l.Problems = append(l.Problems, Problem{ProblemUnknown, name, "walarchive puts no object of this name here"})
 	}
 	incs := a.Incarnations()
 	open := incs[len(incs)-1].Number
@@ -102,7 +111,8 @@ func (a *Archive) readEventLog(ctx context.Context) (*EventLog, error) {
 		}
 	}
 	slices.Reverse(entries)
-	l.checkRow(entries)
+	l.checkRow(numbers, entries)
+	slices.SortStableFunc(l.Problems, func(a, b Problem) int { return strings.Compare(a.Object, b.Object) })
 	l.sort(entries, open)
 	return l, nil
 }
@@ -133,11 +143,13 @@ func (l *EventLog) blames(object string) bool {
 // checkRow looks for entries that are missing, or do not continue the one
 // before them. One that names none was written by a host that could not open
 // it; whoever reads both knows more.
-func (l *EventLog) checkRow(entries []*eventEntry) {
-	for n := l.first; n < l.last; n++ {
-		if _, read := l.tips[n]; !read && !l.blames(eventObject(n)) {
-			l.problem(eventObject(n), "missing, though later entries are there")
+func (l *EventLog) checkRow(numbers []int, entries []*eventEntry) {
+	next := l.first
+	for _, n := range numbers {
+		if n > next {
+			l.problem(eventObject(next), fmt.Sprintf("missing, though later entries are there: %d up to %s", n-next, eventObject(n-1)))
 		}
+		next = max(next, n+1)
 	}
 	for _, e := range entries {
 		before, read := l.tips[e.Number-1]

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,11 @@ func TestForgedEventLog(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{"tde/5"}, nil},
+		{"garbage far ahead", func(t *testing.T, b storage.Bucket) {
+			if err := b.Put(t.Context(), "tde/99999999", strings.NewReader("x")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"tde/00000005", "tde/99999999"}, nil},
 		{"an old entry as a new one", func(t *testing.T, b storage.Bucket) {
 			if err := b.Put(t.Context(), "tde/00000005", strings.NewReader(string(sealed(t, b, "tde/00000004")))); err != nil {
 				t.Fatal(err)
@@ -101,6 +107,7 @@ func TestForgedEventLog(t *testing.T) {
 				want = c.all
 			}
 			wantVerifyProblems(t, a, want...)
+			wantReadersToTell(t, a, c.want)
 		})
 	}
 }
@@ -113,7 +120,7 @@ func wantEventProblems(t *testing.T, a *archive.Archive, want ...string) {
 	}
 	var got []string
 	for _, p := range l.Problems {
-		if p.Kind != archive.ProblemEvents {
+		if p.Kind != archive.ProblemEvents && p.Kind != archive.ProblemUnknown {
 			t.Errorf("problem %v", p)
 		}
 		got = append(got, p.Object)
@@ -150,6 +157,21 @@ func TestEventLogWithAnotherHistory(t *testing.T) {
 	wantEventProblems(t, a, "tde/00000005")
 }
 
+// wantReadersToTell checks that whoever else reads the log says what is wrong.
+func wantReadersToTell(t *testing.T, a *archive.Archive, objects []string) {
+	t.Helper()
+	_, err := a.NeededKeys(t.Context(), 0x300000, 0x6FFFFF, 0)
+	if got := errors.Is(err, archive.ErrEventLog); got != (len(objects) > 0) {
+		t.Errorf("keys needed: %v", err)
+	}
+	audit, history := strings.Join(audited(t, a, principal, nil).Problems, "\n"), fmt.Sprint(checkHistory(t, a).Problems)
+	for _, object := range objects {
+		if !strings.Contains(audit, object) || !strings.Contains(history, object) {
+			t.Errorf("%s: keys audit has %q, keys history rebuild --check %q", object, audit, history)
+		}
+	}
+}
+
 // wantVerifyProblems checks what Verify, which reads the facts of all segments,
 // finds wrong with the event log.
 func wantVerifyProblems(t *testing.T, a *archive.Archive, want ...string) {
@@ -160,7 +182,7 @@ func wantVerifyProblems(t *testing.T, a *archive.Archive, want ...string) {
 	}
 	var got []string
 	for _, p := range r.Problems {
-		if p.Kind == archive.ProblemEvents {
+		if p.Kind == archive.ProblemEvents || p.Kind == archive.ProblemUnknown {
 			got = append(got, p.Object)
 		}
 	}

@@ -19,10 +19,11 @@ import (
 // with nothing to add asks the store nothing. It is a hint: when it is lost,
 // the newest entries of the log are read once.
 type eventNote struct {
-	Snapshot crypt.Digest  `json:"snapshot"`       // of the snapshot's JSON; zeros: none
-	Timeline wal.Timeline  `json:"timeline"`       // that the snapshot was recorded on
-	Tip      ChainTip      `json:"tip"`            // the newest entry then
-	Open     []wal.Segment `json:"open,omitempty"` // that may end in the middle of a record of pg_tde's
+	Snapshot  crypt.Digest  `json:"snapshot"`       // of the snapshot's JSON; zeros: none
+	Timeline  wal.Timeline  `json:"timeline"`       // that the snapshot was recorded on
+	Preserved bool          `json:"preserved"`      // as it was recorded
+	Tip       ChainTip      `json:"tip"`            // the newest entry then
+	Open      []wal.Segment `json:"open,omitempty"` // that may end in the middle of a record of pg_tde's
 }
 
 // maxOpen bounds the open segments that are kept in mind: as many as are pushed

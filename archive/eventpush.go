@@ -30,8 +30,9 @@ func (p *push) record(ctx context.Context, n wal.Name, h *wal.History, facts *wa
 		return nil, nil
 	}
 	note, known := p.note()
-	if snapshot != nil && (!known || note.Snapshot != digest || note.Timeline != n.Segment.Timeline) {
-		events = append(events, KeyEvent{At: endOf(n, facts), Node: p.node(), Snapshot: snapshot})
+	preserved := facts == nil
+	if snapshot != nil && (!known || note.Snapshot != digest || note.Timeline != n.Segment.Timeline || note.Preserved != preserved) {
+		events = append(events, KeyEvent{At: endOf(n, facts), Node: p.node(), Snapshot: snapshot, Preserved: preserved})
 	}
 	tip := note.Tip
 	if len(events) > 0 {
@@ -42,7 +43,7 @@ func (p *push) record(ctx context.Context, n wal.Name, h *wal.History, facts *wa
 	open := facts != nil && n.Kind == wal.KindSegment && mayBeOpen(facts)
 	if len(events) > 0 || open {
 		p.changeNote(func(note *eventNote) {
-			note.Snapshot, note.Timeline, note.Tip = digest, n.Segment.Timeline, tip
+			note.Snapshot, note.Timeline, note.Preserved, note.Tip = digest, n.Segment.Timeline, preserved, tip
 			if !known {
 				note.addOpen(previous(n.Segment, h))
 			}

@@ -36,8 +36,11 @@ type KeyEvent struct {
 	Info     wal.TDEInfo   `json:"info,omitempty"`
 	Payload  []byte        `json:"payload,omitempty"` // of the record of that kind
 	Snapshot *tde.Snapshot `json:"snapshot,omitempty"`
-	Source   *tde.Source   `json:"source,omitempty"` // rebuilt from facts: what a lost snapshot said of the server's key
-	Cut      bool          `json:"cut,omitempty"`    // the segment that ends here has more records than its facts
+	// Preserved, with a snapshot: the node's WAL is archived as its server
+	// encrypted it. What records it has is not known.
+	Preserved bool        `json:"preserved,omitempty"`
+	Source    *tde.Source `json:"source,omitempty"` // rebuilt from facts: what a lost snapshot said of the server's key
+	Cut       bool        `json:"cut,omitempty"`    // the segment that ends here has more records than its facts
 }
 
 // same reports whether two events are one: nodes that archive one WAL see the
@@ -49,7 +52,7 @@ func (e *KeyEvent) same(f *KeyEvent) bool {
 	if e.Info != 0 || e.Cut {
 		return true
 	}
-	return e.Node == f.Node && sameJSON(e.Snapshot, f.Snapshot) && sameJSON(e.Source, f.Source)
+	return e.Node == f.Node && e.Preserved == f.Preserved && sameJSON(e.Snapshot, f.Snapshot) && sameJSON(e.Source, f.Source)
 }
 
 func sameJSON(a, b any) bool {
@@ -134,6 +137,7 @@ func (a *Archive) listEvents(ctx context.Context) (numbers []int, unknown []stri
 			unknown = append(unknown, info.Name)
 		}
 	}
+	slices.Sort(numbers) // names of more than eight digits are listed among the others
 	return numbers, unknown, nil
 }
 
@@ -212,7 +216,7 @@ func said(recent []*eventEntry, inc Incarnation, e *KeyEvent) bool {
 				return true
 			}
 			if e.Snapshot != nil && have.Snapshot != nil && have.Node == e.Node {
-				return have.At.Timeline == e.At.Timeline && sameJSON(have.Snapshot, e.Snapshot)
+				return have.At.Timeline == e.At.Timeline && have.Preserved == e.Preserved && sameJSON(have.Snapshot, e.Snapshot)
 			}
 		}
 	}

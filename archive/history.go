@@ -6,11 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
-	"golang.org/x/sync/errgroup"
-
-	"walarchive/archive/wal"
 	"walarchive/crypt"
 	"walarchive/crypt/tde"
 	"walarchive/storage"
@@ -60,145 +56,13 @@ func (a *Archive) RebuildHistory(ctx context.Context) (*HistoryCheck, error) {
 	return &r.HistoryCheck, nil
 }
 
-// historyReader collects what the facts of segments say.
-type historyReader struct {
-	*Archive
-	HistoryCheck
-	log    *EventLog
-	survey *survey
-
-	mu      sync.Mutex // guards what follows and HistoryCheck
-	facts   map[int][]KeyEvent
-	sources map[sourceKey]KeyEvent
-	tip     int // the newest entry that any segment names
-}
-
-// sourceKey names a principal key of a server's, as segments name it.
-type sourceKey struct {
-	incarnation         int
-	principal, provider string
-}
-
-func (a *Archive) compareHistory(ctx context.Context) (*historyReader, error) {
-	r := &historyReader{Archive: a, facts: map[int][]KeyEvent{}, sources: map[sourceKey]KeyEvent{}}
-	var err error
-	if r.survey, err = a.survey(ctx); err != nil {
-		return nil, err
-	}
-	if r.log, err = a.readEventLog(ctx); err != nil {
-		return nil, err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(16) // they wait for the store
-	for _, b := range r.survey.Branches {
-		for run := range slices.Chunk(b.Segments, runLength) {
-			g.Go(func() error { return r.run(ctx, b, run) })
-		}
-		for _, p := range b.Partials {
-			g.Go(func() error {
-				_, err := r.read(ctx, b, KindPartial, p.Object)
-				return err
-			})
-		}
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	r.compare()
-	return r, nil
-}
-
-// run reads neighbouring segments of one branch, and the records that cross
-// from one into the next.
-func (r *historyReader) run(ctx context.Context, b *branch, segments []wal.SegmentNo) error {
-	var prev *wal.Facts
-	if before, ok := r.survey.before(b, segments[0]); ok {
-		if f, err := r.Archive.facts(ctx, KindSegment, segmentObject(b.Number, before)); err == nil {
-			prev = f.WAL
-		} else if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	for _, no := range segments {
-		var f *Facts
-		for _, object := range b.objects(no) {
-			g, err := r.read(ctx, b, KindSegment, object)
-			if err != nil {
-				return err
-			}
-			if f == nil || f.WAL == nil {
-				f = g
-			}
-		}
-		if f == nil || f.WAL == nil {
-			prev = nil
-			continue
-		}
-		if prev != nil && prev.LastLSN+1 == f.WAL.FirstLSN {
-			events, err := crossing(prev, f.WAL, b.Major, f.Host)
-			if err == nil { // neighbours that do not fit are verify's to tell
-				r.found(b, events...)
-			}
-		}
-		prev = f.WAL
-	}
-	return nil
-}
-
-// read reads the facts of one object and notes what they say; nil if they
-// cannot be read.
-func (r *historyReader) read(ctx context.Context, b *branch, kind Kind, object string) (*Facts, error) {
-	f, err := r.Archive.facts(ctx, kind, object)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if notStored(err, object) {
-		return nil, nil // removed meanwhile
-	}
-	if err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.Unchecked = append(r.Unchecked, fmt.Sprintf("%s: %v", object, err))
-		return nil, nil
-	}
-	r.found(b, recordsIn(f.WAL, f.Host)...)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.Objects++
-	r.source(b, object, f)
-	r.log.holdAgainst(object, f.Events)
-	if f.Events != nil {
-		r.tip = max(r.tip, f.Events.Number)
-	}
-	return f, nil
-}
-
-// source notes under which principal key the server had a segment, once for
-// each key, where that is first seen.
-func (r *historyReader) source(b *branch, object string, f *Facts) {
-	o, ok := parseWALObject(object, b.SegmentSize)
-	if f.Source == nil || f.Source.Principal == "" || !ok {
-		return
-	}
-	s := *f.Source
-	s.Spans = nil
-	e := KeyEvent{At: endOf(o.Name, f.WAL), Node: f.Host, Source: &s}
-	k := sourceKey{b.Number, s.Principal, s.Provider}
-	if have, ok := r.sources[k]; !ok || e.At.Compare(have.At) < 0 {
-		r.sources[k] = e
-	}
-}
-
-func (r *historyReader) found(b *branch, events ...KeyEvent) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.facts[b.Number] = append(r.facts[b.Number], events...)
-}
-
 // compare turns what was read into what the log lacks, which stays in facts.
 func (r *historyReader) compare() {
 	r.Entries, r.Problems = r.log.Entries, append([]Problem{}, r.log.Problems...)
 	slices.Sort(r.Unchecked)
+	if r.preserved > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d objects are preserved as their server encrypted them: what records are in them is not known", r.preserved))
+	}
 	for k, e := range r.sources {
 		r.facts[k.incarnation] = append(r.facts[k.incarnation], e)
 	}
@@ -233,8 +97,8 @@ func lacking(logged, known []KeyEvent) []KeyEvent {
 	var missing []KeyEvent
 	for _, e := range known {
 		if !slices.ContainsFunc(logged, func(l KeyEvent) bool {
-			if e.Source != nil {
-				return l.showsKey(e.Source)
+			if e.Info == 0 && !e.Cut {
+				return l.showsKey(e.serverKey())
 			}
 			return l.same(&e)
 		}) {
@@ -244,20 +108,28 @@ func lacking(logged, known []KeyEvent) []KeyEvent {
 	return missing
 }
 
-// showsKey reports whether the event shows the server's principal key that a
-// source names.
-func (e *KeyEvent) showsKey(s *tde.Source) bool {
+// serverKey is the name of the server's principal key that an event shows, ""
+// if it shows none.
+func (e *KeyEvent) serverKey() string {
 	if e.Source != nil {
-		return e.Source.Principal == s.Principal && e.Source.Provider == s.Provider
+		return e.Source.Principal
 	}
-	return e.Snapshot != nil && slices.ContainsFunc(e.Snapshot.Principals, func(p tde.PrincipalInfo) bool {
-		return p.Scope == tde.ServerScope && p.KeyName == s.Principal
-	})
+	if e.Snapshot != nil {
+		for _, p := range e.Snapshot.Principals {
+			if p.Scope == tde.ServerScope {
+				return p.KeyName
+			}
+		}
+	}
+	return ""
 }
+
+// showsKey reports whether the event shows the server's key of that name.
+func (e *KeyEvent) showsKey(name string) bool { return name != "" && e.serverKey() == name }
 
 // rebuild writes what the log lacks, behind it if it is sound, else all of it.
 func (a *Archive) rebuild(ctx context.Context, r *historyReader) error {
-	sound, first := r.log.Sound(), max(r.log.last, r.tip)+1
+	sound, first := r.log.whole(), max(r.log.last, r.tip)+1
 	prev := r.log.tips[r.log.last].Digest
 	if !sound {
 		prev = crypt.Digest{}

@@ -83,6 +83,54 @@ func TestRebuildHistory(t *testing.T) {
 	}
 }
 
+// Garbage under a name far ahead is left behind by a rebuild, and one that is no
+// entry's name costs nothing but the word about it.
+func TestRebuildPastGarbage(t *testing.T) {
+	h, a, b, _ := rotatedHost(t)
+	want := recordsOf(t, soundLog(t, a))
+	for _, name := range []string{"tde/99999999", "tde/x"} {
+		if err := b.Put(t.Context(), name, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rebuild(t, a)
+	if c := rebuild(t, a); c.Added != 0 || len(c.Problems) != 1 || c.Problems[0].Object != "tde/x" {
+		t.Errorf("the second rebuild: %+v", c)
+	}
+	if err := b.Delete(t.Context(), "tde/x"); err != nil {
+		t.Fatal(err)
+	}
+	h.TDE(wal.TDERotatePrincipalKey, tdetest.Rotation(1664, -1, "k9"))
+	mustPush(t, a, h.dir, h.full())
+	if got := recordsOf(t, soundLog(t, a)); len(got) != len(want)+1 {
+		t.Errorf("got records %q", got)
+	}
+}
+
+// A preserved segment brings key files of its own, and hides its records.
+func TestHistoryOfPreservedSegments(t *testing.T) {
+	r := newRecorded(t, "C-rotation", archive.Options{Mode: archive.Preserve})
+	r.push("00000001000000000000000A", "0-initial")
+	r.push("00000001000000000000000B", "1-rotated-same-provider")
+	wantLog(t, r.log(), "1 0/B00000 snapshot key-alpha-1", "1 0/C00000 snapshot key-alpha-2")
+	for range 2 { // as it was pushed, then as the segments alone tell it
+		n := neededKeys(t, r.archive, 0xA00000, 0xBFFFFF, 0)
+		wantNeeded(t, n, alpha1, alpha2)
+		wantUnknown(t, n, "2 segments are preserved as their server encrypted them, the first at timeline 1 at 0/A00000: records in them are not known")
+		wantAudit(t, audited(t, r.archive, principal, nil), archive.OwnerServer,
+			"prov-one-alpha/key-alpha-1 present no", "prov-one-alpha/key-alpha-2 present no")
+		if c := checkHistory(t, r.archive); !c.Sound() || len(c.Notes) != 1 {
+			t.Errorf("got %+v", c)
+		}
+		for _, object := range objects(t, r.memory) {
+			if strings.HasPrefix(object, "tde/") {
+				remake(t, r.memory, object, nil)
+			}
+		}
+		rebuild(t, r.archive)
+	}
+}
+
 // recordsOf are the records in a log, without snapshots: those are not in any
 // segment.
 func recordsOf(t *testing.T, l *archive.EventLog) []string {

@@ -19,6 +19,8 @@ func (e *KeyEvent) Record() (*tde.Event, error) {
 // String tells the event to people.
 func (e *KeyEvent) String() string {
 	switch {
+	case e.Snapshot != nil && e.Preserved:
+		return "key files, WAL preserved: " + describeSnapshot(e.Snapshot)
 	case e.Snapshot != nil:
 		return "key files: " + describeSnapshot(e.Snapshot)
 	case e.Source != nil:

@@ -75,6 +75,19 @@ func TakeSnapshot(path string) (*Snapshot, error) {
 	return s, nil
 }
 
+// Snapshot is what the excerpt says of the server's key.
+func (x *Excerpt) Snapshot() (*Snapshot, error) {
+	d, err := x.open()
+	if err != nil {
+		return nil, fmt.Errorf("keys in %s: %w", excerptPath, err)
+	}
+	h := d.KeyFile.Header
+	return &Snapshot{
+		Flavor: x.Flavor, Version: h.Version, Principals: []PrincipalInfo{h.PrincipalInfo},
+		Providers: []ProviderFile{{ServerScope, x.Provider}},
+	}, nil
+}
+
 func (s *Snapshot) addWALKeys(f *KeyFile) {
 	if f.Header == nil {
 		return
