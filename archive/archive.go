@@ -47,6 +47,12 @@ type Options struct {
 	// Spool is a directory for hints that save requests; "" keeps them in
 	// memory only.
 	Spool string
+	// Stores tells the stores that are configured from others, for hints.
+	Stores string
+	// AcceptOverwrites writes to stores, too, that ignore the condition of a
+	// Put and replace objects: nothing then keeps a second server, or who has
+	// the push credential, from replacing WAL.
+	AcceptOverwrites bool
 
 	Rand io.Reader        // nil is crypto/rand
 	Now  func() time.Time // nil is time.Now
@@ -85,6 +91,7 @@ type Archive struct {
 	ring      *keys.Ring
 	histories histories
 	notes     eventNotes
+	condition condition
 	memory    seal.Memory // of objects in the works
 	Options
 	*chainState
@@ -208,6 +215,9 @@ const appendTries = 10
 // another writer was faster, it reads that entry and decides again. decide
 // gives no entry when there is nothing left to do.
 func (a *Archive) append(ctx context.Context, decide func(c *keys.Chain, s keys.Stamp) ([]byte, error)) error {
+	if err := a.keepCondition(ctx); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for range appendTries {

@@ -68,7 +68,7 @@ func readIncarnations(c *keys.Chain) ([]Incarnation, error) {
 // the principal key to. If it is there already, for the same cluster, Init
 // opens it: running it again is safe. Another cluster's archive gives
 // ErrForeign, and none where o.Anchor names one ErrNoArchive; with next, it opens the next incarnation for the cluster of d
-// instead.
+// instead. A store that ignores the condition of a Put gives ErrOverwrites.
 func Init(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d *DataDir, next bool, o Options) (*Archive, error) {
 	a, err := Open(ctx, b, ring, o)
 	if errors.Is(err, ErrNoArchive) && !next {
@@ -76,7 +76,12 @@ func Init(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d
 			return nil, advise(fmt.Errorf("%w, though keys.anchor names one", ErrNoArchive),
 				"is the store mounted, and storage.url right? to make a new archive, unset keys.anchor first")
 		}
-		a, err = create(ctx, b, ring, to, d, o)
+		if err := probeCondition(ctx, b, o.withDefaults()); err != nil {
+			return nil, err
+		}
+		if a, err = create(ctx, b, ring, to, d, o); err == nil {
+			a.conditionKept()
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -89,7 +94,10 @@ func Init(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d
 	if _, err := a.pushInto(d.Identity()); err != nil {
 		return nil, err
 	}
-	return a, a.putHint(ctx, d)
+	if err := a.putHint(ctx, d); err != nil {
+		return nil, err
+	}
+	return a, a.keepCondition(ctx)
 }
 
 // create writes entry 1. Of two at once one wins, and both open what it wrote.

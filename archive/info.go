@@ -22,6 +22,7 @@ type Info struct {
 	Quarantined  []string          `json:"quarantined,omitempty"`
 	Damaged      []string          `json:"damaged,omitempty"`
 	Problems     []Problem         `json:"problems,omitempty"` // seen in passing; Verify looks for more
+	Warnings     []string          `json:"warnings,omitempty"`
 }
 
 // IncarnationInfo describes one incarnation.
@@ -78,6 +79,9 @@ func (a *Archive) Info(ctx context.Context, accepted []SegmentRange) (*Info, err
 		return nil, err
 	}
 	info := &Info{Anchor: a.Anchor(), Epochs: a.epochInfo(), Damaged: s.Damaged}
+	if a.AcceptOverwrites {
+		info.Warnings = append(info.Warnings, AcceptsOverwrites)
+	}
 	for _, objects := range s.Quarantined {
 		info.Quarantined = append(info.Quarantined, objects...)
 	}
@@ -193,6 +197,9 @@ func (i *Info) Text(w io.Writer) error {
 	}
 	for _, e := range i.Epochs {
 		p.printf("epoch %d (%s): opens with %v\n", e.Number, e.ID, e.Principals)
+	}
+	for _, w := range i.Warnings {
+		p.printf("WARNING: %s\n", w)
 	}
 	for _, b := range i.Problems {
 		p.printf("PROBLEM: %v\n", b)

@@ -125,7 +125,8 @@ func (p *Probe) overwrite(ctx context.Context) error {
 
 func overwrites(object string) error {
 	return advise(fmt.Errorf("%s: %w", object, ErrOverwrites),
-		"do not archive to this store: update it, or use one that honours If-None-Match (S3, Azure) or generation 0 (Google)")
+		"do not archive to this store: update it, or use one that honours If-None-Match (S3, Azure) or generation 0 (Google); "+
+			"storage.accept_unconditional_put = true does so all the same, and then a second server can replace WAL")
 }
 
 func (p *Probe) list(ctx context.Context) error {

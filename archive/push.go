@@ -56,6 +56,9 @@ func (a *Archive) PushIf(ctx context.Context, d *DataDir, path string, wanted fu
 	if err != nil {
 		return nil, advise(err, "archive_command = 'walarchive push %%p'")
 	}
+	if err := a.keepCondition(ctx); err != nil {
+		return nil, err
+	}
 	p := &push{Archive: a, dir: d, inc: inc, path: path, name: name, wanted: wanted}
 	done, err = p.run(ctx)
 	if refused(err) {

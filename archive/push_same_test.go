@@ -3,6 +3,7 @@ package archive_test
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +58,8 @@ func TestPushTheSameAgain(t *testing.T) {
 			if !again.Already || again.Sealed != 0 || again.Object != first.Object {
 				t.Errorf("second push: got %+v, want the object that is there", again)
 			}
-			if n := b.Count("put"); n != 1 {
+			attempt := storagetest.Call{Op: "put", Name: first.Object}
+			if n := len(slices.DeleteFunc(b.Calls(), func(c storagetest.Call) bool { return c != attempt })); n != 1 {
 				t.Errorf("%d puts, want the one attempt", n)
 			}
 			if got := sealed(t, b, first.Object); string(got) != string(before) {

@@ -45,6 +45,8 @@ type Config struct {
 		ProgressTimeout time.Duration
 		Quorum          int     // stores that must have what is written, the first included; 0: all
 		Mirrors         []Store // of the first
+
+		AcceptUnconditionalPut bool // of stores that ignore conditions
 	}
 	Keys struct {
 		Provider  string                       // one of Providers

@@ -129,6 +129,8 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		HistoryAge:              s.HistoryAge,
 		Log:                     s.Log,
 		Spool:                   s.Config.Spool.Path,
+		Stores:                  fmt.Sprintf("%+v %+v", s.Config.Storage.Store, s.Config.Storage.Mirrors),
+		AcceptOverwrites:        s.Config.Storage.AcceptUnconditionalPut,
 		Mode:                    archive.Mode(s.Config.TDE.Mode),
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
 		TrustUnanchored:         s.TrustUnanchored,

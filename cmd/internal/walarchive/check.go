@@ -65,6 +65,7 @@ type checkup struct {
 	dir     *archive.DataDir
 	archive *archive.Archive
 	takes   bool // the archive takes WAL of the server on dir
+	accepts bool // a store that ignores conditions: a setting says so
 }
 
 func (u *checkup) run(c *cli.Context, p command.Process) {
@@ -98,6 +99,9 @@ func (u *checkup) checkDataDir() {
 }
 
 func (u *checkup) checkStore(ctx context.Context) {
+	if u.accepts = u.Config.Storage.AcceptUnconditionalPut; u.accepts {
+		u.warning("store", archive.AcceptsOverwrites, "unset it unless the store ignores conditions")
+	}
 	stores, err := u.Stores(ctx)
 	if err != nil {
 		u.failed("store", err)
@@ -129,6 +133,8 @@ func (u *checkup) probed(prefix, detail string, p *archive.Probe, done archive.P
 		u.ok(check, "%s", detail)
 	case done.Step == archive.ProbeDelete && errors.Is(done.Err, storage.ErrPermission):
 		u.warning(check, "not allowed; "+p.Object+" stays", "that is best for a server that archives; delete the object with another credential")
+	case errors.Is(done.Err, archive.ErrOverwrites) && u.accepts:
+		u.warning(check, "DANGEROUS and accepted: "+archive.AcceptsOverwrites, "use a store that honours If-None-Match (S3, Azure) or generation 0 (Google)")
 	case errors.Is(done.Err, archive.ErrOverwrites):
 		text, hint := command.Describe(done.Err)
 		u.problem(check, "DANGEROUS: "+text, hint)
