@@ -29,7 +29,7 @@ type service struct {
 func newService(s *session.Session, dir *archive.DataDir, l *ledger) *service {
 	memory := int64(s.Config.Agent.Memory) << 20
 	s.Whole = queue.WholeLimit(memory)
-	s.Repeated = l.Retried
+	s.Repeated, s.Remember = l.Retried, rememberKeys
 	v := &service{Session: s, ledger: l}
 	v.ctx, v.stop = context.WithCancel(context.Background())
 	air, land := context.WithCancel(context.Background())
@@ -42,6 +42,10 @@ func newService(s *session.Session, dir *archive.DataDir, l *ledger) *service {
 	v.getter = v.newGetter(dir, memory)
 	return v
 }
+
+// rememberKeys is how long a principal key of pg_tde is held. Its service is
+// asked that often, not once for every segment.
+const rememberKeys = 5 * time.Minute
 
 // historyAge bounds how long a promotion elsewhere can go unnoticed by a server
 // that knows nothing of it either.

@@ -37,6 +37,7 @@ type Session struct {
 
 	HistoryAge time.Duration // see archive.Options
 	Repeated   func()        // see storage.Policy
+	Remember   time.Duration // see tdekeys.Remember; 0: each of pg_tde's keys is fetched when it is needed
 }
 
 // Start reads the configuration that the flags, the environment and the file
@@ -154,7 +155,9 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 	if d != nil {
 		pgdata = d.Path
 	}
-	o.TDE = s.ServerKeys(pgdata)
+	if o.TDE = s.ServerKeys(pgdata); s.Remember > 0 {
+		o.TDE = tdekeys.Remember(o.TDE, s.Remember)
+	}
 	return o, nil
 }
 
