@@ -18,6 +18,7 @@ func BenchmarkPeers(b *testing.B) {
 	dir := pgtest.Scratch(b)
 	check(b, pgtest.GoBuild(dir, "walarchive/cmd/internal/peerbench/standin"))
 	bench := &bench{standin: filepath.Join(dir, "standin"), wal: record(b), table: table{}}
+	bench.encrypted = bench.wal.encrypted(b)
 	stores := map[string]*s3{"directory": nil, "S3": newS3(b)}
 	all := systems(b)
 	for b.Loop() {
@@ -34,6 +35,8 @@ type bench struct {
 	standin string
 	wal     *recording
 	table   table
+
+	encrypted *recording // the same WAL
 }
 
 // run pushes all segments with a system and restores them.
@@ -41,15 +44,19 @@ func (x *bench) run(b *testing.B, s system, store string, on *s3) {
 	b.Helper()
 	dir := pgtest.Scratch(b)
 	defer pgtest.MustRun(b, "/", "find", dir, "-mindepth", "1", "-delete") // a round leaves gigabytes
-	source, target := x.wal.source(b, dir), x.wal.target(b, dir)
+	wal := x.wal
+	if s.tde {
+		wal = x.encrypted
+	}
+	source, target := wal.source(b, dir), wal.target(b, dir)
 	own := filepath.Join(dir, "archiver")
 	pgtest.MustRun(b, "/", "mkdir", own)
 	c := s.open(b, place{own, on}, source, target)
-	j := Job{Command: c.push, Data: source, Segments: x.wal.segments, Daemon: c.daemon, Socket: c.socket, Environ: c.environ}
+	j := Job{Command: c.push, Data: source, Segments: wal.segments, Daemon: c.daemon, Socket: c.socket, Environ: c.environ}
 	x.table.add(row{store, s.name, "push"}, x.play(b, dir, j))
 	j.Restore, j.Command, j.Data = true, c.restore, target
 	x.table.add(row{store, s.name, "restore"}, x.play(b, dir, j))
-	x.wal.compare(b, target)
+	wal.compare(b, target)
 }
 
 // play has the program standin run a job.

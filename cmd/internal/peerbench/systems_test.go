@@ -57,21 +57,28 @@ type system struct {
 	// open makes an archive at p for the cluster of data, which push will
 	// archive; restore is going to bring it back to target.
 	open func(b *testing.B, p place, data, target string) setup
+	tde  bool // of a cluster with pg_tde
 }
 
-const reference = "pgbackrest async"
+// The systems that others are compared with.
+const (
+	reference = "pgbackrest async"
+	plain     = "walarchive agent"
+	withTDE   = "walarchive agent, pg_tde"
+)
 
 // systems lists those that are measured.
 func systems(b *testing.B) []system {
 	b.Helper()
 	tools := buildOurs(b)
 	all := []system{
-		{reference, openPgBackRest},
-		{"walarchive", tools.open},
-		{"walarchive agent", tools.openWithAgent},
+		{name: reference, open: openPgBackRest},
+		{name: "walarchive", open: tools.open},
+		{name: plain, open: tools.openWithAgent},
+		{name: withTDE, open: tools.openWithAgent, tde: true},
 	}
 	if _, err := exec.LookPath("wal-g"); err == nil {
-		all = append(all, system{"wal-g", openWALG})
+		all = append(all, system{name: "wal-g", open: openWALG})
 	}
 	return all
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"walarchive/cmd/internal/pgtest"
+	"walarchive/crypt/tde"
 )
 
 // count is how many segments a loop has.
@@ -18,7 +19,10 @@ const count = 64
 type recording struct {
 	data     string // data directory
 	segments []string
+	plain    *recording // of what pg_tde has encrypted; else nil
 }
+
+const segmentSize = 16 << 20
 
 // record lets pgbench write the WAL. Checkpoints in short order make full-page
 // images of most of it, as on a server whose working set is large.
@@ -39,7 +43,7 @@ func record(b *testing.B) *recording {
 	}
 	segments := after(s.Segments(), first)[:count]
 	s.Stop()
-	return &recording{s.Data, segments}
+	return &recording{data: s.Data, segments: segments}
 }
 
 // after are the names behind first; the last one is still being written.
@@ -56,6 +60,9 @@ func after(names []string, first string) []string {
 func (r *recording) source(b *testing.B, dir string) string {
 	b.Helper()
 	data := r.skeleton(b, filepath.Join(dir, "source"))
+	if r.plain != nil {
+		pgtest.MustRun(b, "/", "cp", "-a", filepath.Join(r.data, string(tde.Percona)), filepath.Join(r.data, "keyring.per"), data)
+	}
 	pgtest.MustRun(b, "/", "mkdir", filepath.Join(data, "pg_wal/archive_status"))
 	for _, name := range r.segments {
 		check(b, os.Link(filepath.Join(r.data, "pg_wal", name), filepath.Join(data, "pg_wal", name)))
@@ -69,6 +76,9 @@ func (r *recording) target(b *testing.B, dir string) string {
 	b.Helper()
 	data := r.skeleton(b, filepath.Join(dir, "target"))
 	pgtest.WriteFile(b, filepath.Join(data, "recovery.signal"), "")
+	if r.plain != nil {
+		r.writeKeys(b, data)
+	}
 	return data
 }
 
@@ -84,6 +94,10 @@ func (r *recording) skeleton(b *testing.B, data string) string {
 // compare fails unless all segments came back as they were.
 func (r *recording) compare(b *testing.B, data string) {
 	b.Helper()
+	if r.plain != nil {
+		r.compareEncrypted(b, data)
+		return
+	}
 	for _, name := range r.segments {
 		pgtest.MustRun(b, "/", "cmp", filepath.Join(r.data, "pg_wal", name), filepath.Join(data, "pg_wal", name))
 	}
