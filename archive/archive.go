@@ -44,6 +44,10 @@ type Options struct {
 	// there for missing still, unless the server has it; 0 has it ask each time.
 	HistoryAge time.Duration
 
+	// RolledBack opens an archive whose key chain is known to have lost entries,
+	// with a warning in the log: recoveries come first. Verify and Info report it.
+	RolledBack bool
+
 	// Spool is a directory for hints that save requests; "" keeps them in
 	// memory only.
 	Spool string
@@ -102,6 +106,8 @@ type chainState struct {
 	mu           sync.Mutex // guards what follows
 	chain        *keys.Chain
 	incarnations []Incarnation
+	partial      bool  // read from a mirror, which may lack the newest entries
+	rolledBack   error // what RolledBack let pass
 }
 
 // Open reads the key chain of the archive in b, which holds one cluster's
@@ -125,6 +131,13 @@ func Open(ctx context.Context, b storage.Bucket, ring *keys.Ring, o Options) (*A
 	}
 	if err := a.adopt(chain); err != nil {
 		return nil, err
+	}
+	if err := a.recall(); err != nil {
+		if !a.RolledBack {
+			return nil, fmt.Errorf("open archive: %w", err)
+		}
+		a.Log.Warn(err.Error())
+		a.rolledBack = err
 	}
 	return a, nil
 }
@@ -155,6 +168,7 @@ func (a *Archive) readEntries(ctx context.Context, n int) ([][]byte, error) {
 	}
 	for info, err := range a.bucket.List(ctx, chainPrefix, after) {
 		if errors.Is(err, mirror.ErrIncomplete) && n+len(entries) > 1 {
+			a.partial = true
 			break
 		}
 		if err != nil {
@@ -201,10 +215,14 @@ func (a *Archive) refresh(ctx context.Context) error {
 // extend takes over entries, if any. What an earlier call could not read in the
 // chain fails again.
 func (a *Archive) extend(ctx context.Context, entries ...[]byte) error {
+	n, digest := a.chain.Tip()
 	if err := a.chain.Extend(ctx, entries...); err != nil {
 		return err
 	}
-	return a.adopt(a.chain)
+	if err := a.adopt(a.chain); err != nil {
+		return err
+	}
+	return a.noteSeen(ChainTip{n, digest})
 }
 
 // appendTries bounds how often an append starts anew because another writer

@@ -101,6 +101,9 @@ func (a *Archive) Info(ctx context.Context, accepted []SegmentRange) (*Info, err
 		info.Incarnations = append(info.Incarnations, i)
 		s.missingHistories(inc)
 	}
+	if a.rolledBack != nil {
+		s.problem(ProblemKeys, chainPrefix, a.rolledBack.Error())
+	}
 	info.Problems = s.Problems
 	return info, nil
 }

@@ -39,6 +39,9 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Report, error) 
 		v.survey.missingHistories(inc)
 	}
 	v.report.Problems = append(v.report.Problems, v.survey.Problems...)
+	if a.rolledBack != nil {
+		v.problem(ProblemKeys, chainPrefix, a.rolledBack.Error())
+	}
 	v.note()
 	if err := v.limits(); err != nil {
 		return nil, err

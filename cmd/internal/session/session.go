@@ -32,6 +32,8 @@ type Session struct {
 	Whole  int64 // see archive.Options
 	Recovery
 
+	RolledBack bool // see archive.Options
+
 	Environ []string           // what the configuration was read from: the environment,
 	Said    command.ConfigArgs // and flags
 
@@ -134,6 +136,7 @@ func (s *Session) Options(d *archive.DataDir) (archive.Options, error) {
 		AcceptOverwrites:        s.Config.Storage.AcceptUnconditionalPut,
 		Mode:                    archive.Mode(s.Config.TDE.Mode),
 		RequireEncryptedRestore: s.Config.TDE.RequireEncryptedRestore,
+		RolledBack:              s.RolledBack,
 		TrustUnanchored:         s.TrustUnanchored,
 		Wraps:                   s.wraps(),
 	}

@@ -140,6 +140,7 @@ func info(c *cli.Context, p command.Process) error {
 	if err != nil {
 		return err
 	}
+	s.RolledBack = true
 	a, err := s.Open(c.Context, nil)
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ func runVerify(c *cli.Context, p command.Process, o archive.VerifyOptions) (*arc
 	if err != nil {
 		return nil, err
 	}
+	s.RolledBack = true
 	if o.Accepted, err = acceptedGaps(s); err != nil {
 		return nil, err
 	}

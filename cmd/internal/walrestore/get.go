@@ -47,6 +47,7 @@ func get(c *cli.Context, p command.Process, name, dest string) error {
 	if err != nil {
 		return err
 	}
+	s.RolledBack = true
 	o := archive.GetOptions{Timeline: s.Config.Restore.Timeline, Partial: c.Bool("partial")}
 	if c.IsSet("timeline") {
 		if o.Timeline, err = config.ParseTimeline(c.String("timeline")); err != nil {
