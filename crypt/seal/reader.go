@@ -59,6 +59,7 @@ func Open(r io.Reader, want Expect, key KeyFunc) (*Reader, error) {
 		return nil, err
 	}
 	sr := &Reader{r: r, header: h, suite: s, sealed: uint64(len(raw)), ring: ring{limit: runtime.GOMAXPROCS(0)}}
+	sr.ring.work = sr.open
 	if err := sr.readFacts(); err != nil {
 		return nil, err
 	}
@@ -170,16 +171,16 @@ func (r *Reader) next() error {
 // waits in the ring until the frames before it are given out.
 func (r *Reader) start() {
 	s := r.ring.next()
-	if s.err = r.readData(s); s.err != nil {
-		r.last = true
-		r.ring.start(func(*slot) {})
-		return
-	}
-	r.last = s.head.kind == finalFrame
-	r.ring.start(r.open)
+	s.err = r.readData(s)
+	r.last = s.err != nil || s.head.kind == finalFrame
+	r.ring.start()
 }
 
+// open opens a slot's frame, if it was read.
 func (r *Reader) open(s *slot) {
+	if s.err != nil {
+		return
+	}
 	if s.mac == nil {
 		s.mac = r.suite.newMAC()
 	}
@@ -231,19 +232,20 @@ func (r *Reader) readFacts() error {
 // readFrame reads the frame that follows, whatever its type, and checks what
 // can be checked before its tag.
 func (r *Reader) readFrame(s *slot) error {
-	var head [frameHeadSize]byte
-	if err := readFull(r.r, head[:]); err != nil {
+	s.sealed = room(s.sealed, frameHeadSize)
+	if err := readFull(r.r, s.sealed); err != nil {
 		return err
 	}
 	var err error
-	if s.head, err = parseFrameHead(head[:], r.header); err != nil {
+	if s.head, err = parseFrameHead(s.sealed, r.header); err != nil {
 		return err
 	}
 	if s.head.number != r.number {
 		return corrupt("frame %d stands where frame %d should", s.head.number, r.number)
 	}
-	s.sealed = room(s.sealed, frameOverhead+s.head.cipher)
-	copy(s.sealed, head[:])
+	head := s.sealed
+	s.sealed = room(head, frameOverhead+s.head.cipher)
+	copy(s.sealed, head)
 	r.number++
 	r.sealed += uint64(len(s.sealed))
 	return readFull(r.r, s.sealed[frameHeadSize:])

@@ -11,6 +11,7 @@ type ring struct {
 	first  int // the oldest busy slot
 	busy   int
 	memory *Memory
+	work   func(*slot)
 }
 
 // A slot holds one piece in the works, a frame to be opened or some to be
@@ -50,14 +51,16 @@ func (r *ring) next() *slot {
 	return r.slots[i]
 }
 
-// start does work on the next slot, in the background.
-func (r *ring) start(work func(*slot)) {
+// start does the ring's work on the next slot, in the background.
+func (r *ring) start() {
 	s := r.next()
 	r.busy++
-	go func() {
-		work(s)
-		s.done <- struct{}{}
-	}()
+	go r.do(s)
+}
+
+func (r *ring) do(s *slot) {
+	r.work(s)
+	s.done <- struct{}{}
 }
 
 // wait returns the oldest busy slot once its work is done. Its contents stay

@@ -66,6 +66,7 @@ func begin(w io.Writer, key crypt.Key, o Options) (*Writer, []byte, error) {
 		return nil, nil, err
 	}
 	sw := &Writer{w: w, suite: s, codec: h.Codec, frameSize: h.FrameSize, ring: ring{limit: o.Workers, memory: o.Memory}}
+	sw.ring.work = sw.seal
 	if sw.totals.Digest = o.Digest; o.Digest.IsZero() {
 		sw.digester = new(crypt.Digester)
 	}
@@ -164,7 +165,7 @@ func (w *Writer) start(plain []byte) {
 	s.plain, s.number = plain, w.totals.Frames+1
 	w.totals.Frames += uint64(w.frames(len(plain)))
 	w.totals.Plain += uint64(len(plain))
-	w.ring.start(w.seal)
+	w.ring.start()
 }
 
 // free is the ring's next slot, made free if need be.
