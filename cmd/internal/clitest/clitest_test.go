@@ -21,6 +21,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,31 +71,35 @@ func TestScriptsAtDebug(t *testing.T) {
 // run runs the scripts of a directory. setup adds to their environment. No
 // program may print a secret that lies about there.
 func run(t *testing.T, dir string, setup func(*testscript.Env)) {
+	runParams(t, testscript.Params{Dir: dir}, setup)
+}
+
+// runParams is run of the scripts that p names, with its commands beside ours.
+func runParams(t *testing.T, p testscript.Params, setup func(*testscript.Env)) {
 	secrets := newSecrets()
-	deadline, _ := t.Deadline()
-	testscript.RunT(watched{t, secrets}, testscript.Params{
-		Dir:      dir,
-		Deadline: deadline,
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("KEYS", fixtures.KeyringDir)
-			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each call otherwise
-			setup(e)
-			secrets.watch(e)
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fixture":  fixture,
-			"keys":     keyState,
-			"segment":  segment,
-			"plain":    plain,
-			"digest":   digest,
-			"cmpbytes": cmpbytes,
-			"corrupt":  corrupt,
-			"expand":   expand,
-			"intrude":  intrude,
-			"exit":     exit,
-		},
-	})
+	p.Deadline, _ = t.Deadline()
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("KEYS", fixtures.KeyringDir)
+		e.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each call otherwise
+		setup(e)
+		secrets.watch(e)
+		return nil
+	}
+	more := p.Cmds
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"fixture":  fixture,
+		"keys":     keyState,
+		"segment":  segment,
+		"plain":    plain,
+		"digest":   digest,
+		"cmpbytes": cmpbytes,
+		"corrupt":  corrupt,
+		"expand":   expand,
+		"intrude":  intrude,
+		"exit":     exit,
+	}
+	maps.Copy(p.Cmds, more)
+	testscript.RunT(watched{t, secrets}, p)
 }
 
 func want(ts *testscript.TestScript, neg bool, args []string, usage string, n int) {
