@@ -33,4 +33,35 @@
 //
 // Facts about a segment, all a planner needs to know without reading it, lie
 // in the first frame of its object: see Facts.
+//
+// # The event log
+//
+// An entry of the event log, tde/NNNNNNNN, is sealed like a segment, with kind
+// events. Numbers begin at 1. Its content is JSON in the one form that
+// json.Marshal gives it, of at most 4 MiB:
+//
+//	v            1
+//	n            the entry's number
+//	prev         digest of the content of the entry before; zeros if there was
+//	             none, or the writer could not open it
+//	rebuilt      on the last entry of a rebuild, the number of its first: those
+//	             before that do not count any more
+//	incarnation  whose LSNs these are
+//	events       a list:
+//	  at         timeline, by the name of the WAL file, and LSN: of a record its
+//	             own, of anything else the end of the WAL in that file
+//	  node       host:data directory of who archived it; the host if rebuilt
+//	  info       of a record of pg_tde's: its kind, and
+//	  payload    its main data, in base64
+//	  snapshot   what the key files said, when they said something new: see
+//	             tde.Snapshot
+//	  preserved  with a snapshot: the WAL is archived as it is encrypted
+//	  source     rebuilt, where a snapshot is lost: which principal key the facts
+//	             of a segment name
+//	  cut        the file's facts have no room for all its records
+//
+// Events may be there twice, and in any order. What a segment tells is written
+// before the segment is, or, of a record that crosses into the next, before the
+// later of both is acknowledged. The facts of a segment name the newest entry
+// that its writer knew.
 package archive

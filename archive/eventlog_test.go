@@ -1,9 +1,11 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -228,6 +230,20 @@ func TestNewerEventLog(t *testing.T) {
 	wantRefusal(t, err, archive.ErrNewer, "tde/00000005")
 	h.TDE(wal.TDERotatePrincipalKey, tdetest.Rotation(1664, -1, "k4"))
 	mustPush(t, a, h.dir, h.full())
+}
+
+// The JSON of an entry is part of a format that does not change.
+func TestEventEntryIsFrozen(t *testing.T) {
+	want, err := os.ReadFile("testdata/push/event-entry.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := archive.EventEntryExample() + "\n"; got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if _, err := archive.ReencodeEventEntry(bytes.TrimSpace(want)); err != nil {
+		t.Error(err)
+	}
 }
 
 // FuzzEventEntry: an entry that is read is one that would be written so.

@@ -17,13 +17,10 @@ import (
 )
 
 // The event log says what pg_tde did to principal keys, and where along the
-// WAL. Its entries, tde/NNNNNNNN, are numbered from 1 on without a gap, sealed
-// like everything else and never changed. Each names the digest of the content
-// before it, and the facts of each segment that a server with pg_tde archives
-// name the newest entry that its host knows: so an entry that is missing, that
-// takes another's place or that was rolled back shows, though the log is
-// nothing that push and get depend on. Entries that rebuild the log take the place
-// of all before them; see RebuildHistory.
+// WAL; the package comment has its form. An entry that is missing, that takes
+// another's place or that was rolled back shows, though push and get do not
+// depend on the log. Entries that rebuild it take the place of all before them:
+// see RebuildHistory.
 
 // KeyEvent is one thing that the event log knows: a record of pg_tde's, or what
 // a node's key directory said.
