@@ -56,7 +56,7 @@ map = { %q = %q }
 // newServer makes a server and its archive; without encrypted its WAL is
 // plaintext. The recorded WAL is unpacked by another process: what this one
 // has ever held in memory would count as held by the programs it starts.
-func newServer(b *testing.B, encrypted bool) *server {
+func newServer(b testing.TB, encrypted bool) *server {
 	b.Helper()
 	dir := b.TempDir()
 	cmd := exec.Command(os.Args[0])
@@ -119,7 +119,7 @@ func layout(dir string, encrypted bool) error {
 }
 
 // run runs a program to its end and returns its greatest resident size, bytes.
-func (s *server) run(b *testing.B, program string, args ...string) int64 {
+func (s *server) run(b testing.TB, program string, args ...string) int64 {
 	b.Helper()
 	cmd := exec.Command(filepath.Join(s.bin, program), append([]string{"--config", s.config}, args...)...)
 	out, err := cmd.CombinedOutput()
@@ -130,7 +130,7 @@ func (s *server) run(b *testing.B, program string, args ...string) int64 {
 }
 
 // forget removes the stored segment, so that the next push stores it again.
-func (s *server) forget(b *testing.B) {
+func (s *server) forget(b testing.TB) {
 	objects, err := filepath.Glob(filepath.Join(s.store, "bench/wal/*/*/*", segment))
 	check(b, err)
 	for _, o := range objects {
@@ -138,7 +138,7 @@ func (s *server) forget(b *testing.B) {
 	}
 }
 
-func check(b *testing.B, err error) {
+func check(b testing.TB, err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)
