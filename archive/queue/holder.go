@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"walarchive/archive"
+	"walarchive/crypt/tde"
 	"walarchive/keys"
 	"walarchive/storage"
 )
@@ -141,6 +142,7 @@ func outdated(err error) bool {
 	for _, kind := range []error{
 		storage.ErrPermission, archive.ErrNoArchive, archive.ErrRolledBack,
 		keys.ErrNoKey, keys.ErrUnavailable, keys.ErrChain, keys.ErrUnknownEpoch,
+		tde.ErrWrongKey, tde.ErrUnwrap,
 	} {
 		if errors.Is(err, kind) {
 			return true

@@ -91,12 +91,3 @@ func (s *server) from(w *waltest.Writer) string {
 	s.next++
 	return name
 }
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	all, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(all)
-}
