@@ -87,3 +87,28 @@ func (k *keysCall) print(v any, format string, args ...any) error {
 	_, err := fmt.Fprintf(k.App.Writer, format, args...)
 	return err
 }
+
+// principals are the principal keys that open anything, each once, with the
+// fingerprints of those that can be had here.
+func (k *keysCall) principals(a *archive.Archive) ([]principal, error) {
+	ring, err := k.Ring()
+	if err != nil {
+		return nil, err
+	}
+	all := []principal{}
+	seen := map[keys.Ref]bool{}
+	for _, e := range a.Epochs() {
+		for _, p := range describeEpoch(e).Principals {
+			if seen[p.Ref] {
+				continue
+			}
+			seen[p.Ref] = true
+			p.Retired = a.Retired(p.Ref)
+			if key, err := ring.Principal(k.Context.Context, p.Ref); err == nil {
+				p.Fingerprint = key.Fingerprint()
+			}
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}

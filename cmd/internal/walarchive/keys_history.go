@@ -18,7 +18,7 @@ func keysHistory(p command.Process) *cli.Command {
 		Usage: "show the key chain, and what pg_tde did to its keys",
 		Description: "The second table is the event log: records in the archived WAL, and what the server's key files\n" +
 			"said at the time. Exit 1 if an entry of it is damaged, missing or another than it was.",
-		Flags:       append(command.ConfigFlags(), command.JSONFlag()),
+		Flags:       append(append(command.ConfigFlags(), command.RecoveryFlags()...), command.JSONFlag()),
 		Action:      keysAction(p, showHistory),
 		Subcommands: []*cli.Command{keysHistoryRebuild(p)},
 	}
@@ -27,6 +27,7 @@ func keysHistory(p command.Process) *cli.Command {
 // keyHistory is all that the archive knows of keys.
 type keyHistory struct {
 	Chain    chain             `json:"chain"`
+	Keys     []principal       `json:"principals"`
 	Events   []keyEvent        `json:"events"`
 	Problems []archive.Problem `json:"problems"`
 }
@@ -48,7 +49,11 @@ func showHistory(k *keysCall) error {
 	if err != nil {
 		return err
 	}
-	h := keyHistory{Chain: a.Chain(), Events: []keyEvent{}, Problems: append([]archive.Problem{}, log.Problems...)}
+	named, err := k.principals(a)
+	if err != nil {
+		return err
+	}
+	h := keyHistory{Chain: a.Chain(), Keys: named, Events: []keyEvent{}, Problems: append([]archive.Problem{}, log.Problems...)}
 	for i := range log.Events {
 		e := &log.Events[i]
 		h.Events = append(h.Events, keyEvent{e.At.Timeline, e.At.LSN, e.Node, e.String()})
@@ -68,7 +73,10 @@ func (k *keysCall) show(l listing) error {
 }
 
 func (h keyHistory) table(w io.Writer) error {
-	if err := h.Chain.table(w); err != nil || len(h.Events) == 0 {
+	if err := h.Chain.table(w); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "\nprincipal keys: %s\n", joinTexts(h.Keys)); err != nil || len(h.Events) == 0 {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
