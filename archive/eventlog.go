@@ -62,20 +62,37 @@ func (a *Archive) eventLog(ctx context.Context, s *survey) (*EventLog, error) {
 		return nil, err
 	}
 	for _, b := range s.Branches {
-		if len(b.Segments) == 0 {
-			continue
-		}
-		object := b.objects(b.Segments[len(b.Segments)-1])[0]
-		f, err := a.facts(ctx, KindSegment, object)
-		if lasting(err) {
-			continue // verify tells
-		}
-		if err != nil {
+		if err := a.holdAgainstNewest(ctx, l, b); err != nil {
 			return nil, err
 		}
-		l.holdAgainst(object, f.Events)
 	}
 	return l, nil
+}
+
+// newestTries is how many of the newest segments may be unreadable before the
+// log counts as held against none.
+const newestTries = 16
+
+// holdAgainstNewest compares the log with what the newest segment of a branch
+// says that can be read; of the others verify tells.
+func (a *Archive) holdAgainstNewest(ctx context.Context, l *EventLog, b *branch) error {
+	tries := 0
+	for _, no := range slices.Backward(b.Segments) {
+		object := b.objects(no)[0]
+		f, err := a.facts(ctx, KindSegment, object)
+		switch {
+		case err == nil:
+			l.holdAgainst(object, f.Events)
+			return nil
+		case !lasting(err):
+			return err
+		}
+		if tries++; tries == newestTries {
+			l.problem(object, "it and those before it cannot be read: nothing says how long the event log must be")
+			return nil
+		}
+	}
+	return nil
 }
 
 // readEventLog reads all entries that count.

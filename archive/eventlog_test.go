@@ -198,6 +198,17 @@ func fullSegment(h *host, no wal.SegmentNo) []byte {
 	return h.Segment(no)
 }
 
+// Damage to the newest segment does not hide that the log was cut.
+func TestEventLogBesideADamagedSegment(t *testing.T) {
+	h, a, b, _ := rotatedHost(t)
+	mustPush(t, a, h.dir, h.full())
+	object := "wal/00000001/00000001/00000000/000000010000000000000007"
+	remake(t, b, object, flip(sealed(t, b, object), 900))
+	wantEventProblems(t, a)
+	remake(t, b, "tde/00000004", nil)
+	wantEventProblems(t, a, "tde/00000004")
+}
+
 // Where the log cannot be read for other reasons, that is no word about it.
 func TestEventLogOutOfReach(t *testing.T) {
 	h, _, b, ring := rotatedHost(t)
