@@ -29,6 +29,9 @@ type Counts struct {
 
 	PushFailures    map[string]uint64 `json:"push_failures,omitempty"` // by Kind
 	RestoreFailures map[string]uint64 `json:"restore_failures,omitempty"`
+
+	PushTimes    Times `json:"push_times"` // of failures too
+	RestoreTimes Times `json:"restore_times"`
 }
 
 // Last is the archived segment with the highest place in the WAL.
@@ -65,6 +68,7 @@ func (l *Ledger) Counts() Counts {
 	defer l.mu.Unlock()
 	c := l.counts
 	c.PushFailures, c.RestoreFailures = maps.Clone(c.PushFailures), maps.Clone(c.RestoreFailures)
+	c.PushTimes, c.RestoreTimes = c.PushTimes.clone(), c.RestoreTimes.clone()
 	return c
 }
 
@@ -80,6 +84,7 @@ func (l *Ledger) Pushed(f Finished) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := filepath.Base(f.File.Path)
+	l.counts.PushTimes.add(f.Took)
 	switch {
 	case f.Err != nil:
 		count(&l.counts.PushFailures, Kind(f.Err))
@@ -117,6 +122,7 @@ func (l *Ledger) Got(d Delivery) {
 	switch {
 	case d.Err == nil:
 		l.counts.Restored++
+		l.counts.RestoreTimes.add(d.Took)
 		l.counts.RestoredBytes += uint64(d.Got.Plain)
 	case errors.Is(d.Err, archive.ErrEnd):
 		l.counts.Absent++

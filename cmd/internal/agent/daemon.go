@@ -24,6 +24,9 @@ type Daemon struct {
 	// StartedBy is the process of the push that started it, else 0. Such an
 	// agent ends when nobody has called for agent.idle.
 	StartedBy int
+	// Metrics offers metrics at an address until stop is called. It is not of
+	// this package, for calls of push and get would carry its libraries too.
+	Metrics func(address string, status func() *Status, log *slog.Logger) (stop func())
 	// Linger gives it time to stop.
 	Linger func(time.Duration)
 }
@@ -99,8 +102,9 @@ func (a *agent) run(ctx context.Context, s *session.Session, l *queue.Listener) 
 	defer stop()
 	a.adopt(s, newService(s, a.dir, a.ledger))
 	a.log.Info("the agent is ready", "socket", a.socket, "pgdata", a.dir.Path)
-	_, stopMetrics := a.serveMetrics(s.Config.Agent.Metrics)
-	defer stopMetrics()
+	if address := s.Config.Agent.Metrics; address != "" {
+		defer a.Metrics(address, a.ledger.status, s.Log)()
+	}
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		a.notify(daemon.SdNotifyReady)

@@ -112,7 +112,6 @@ func (v *service) end() {
 // pushed logs a push, one line for each file.
 func (v *service) pushed(f queue.Finished) {
 	v.ledger.Pushed(f)
-	v.ledger.times.pushed(f)
 	name := filepath.Base(f.File.Path)
 	if f.Err != nil {
 		v.Log.Warn("not archived", "file", name, "ahead", f.Ahead, "error", f.Err, "took", f.Took)
@@ -125,7 +124,6 @@ func (v *service) pushed(f queue.Finished) {
 // every few seconds and is no news.
 func (v *service) got(d queue.Delivery) {
 	v.ledger.Got(d)
-	v.ledger.times.got(d)
 	switch {
 	case d.Err == nil:
 		session.LogGet(v.Log, d.Name, d.Got, d.Took)

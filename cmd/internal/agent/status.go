@@ -69,7 +69,6 @@ func AskStatus(ctx context.Context, s *session.Session, d *archive.DataDir) (*St
 // configuration is.
 type ledger struct {
 	queue.Ledger
-	times *times
 	dir   *archive.DataDir
 	since time.Time
 
@@ -81,7 +80,7 @@ type ledger struct {
 func newLedger(dir *archive.DataDir) *ledger {
 	return &ledger{
 		Ledger: queue.Ledger{SegmentSize: dir.Control.SegmentSize, Now: time.Now},
-		times:  newTimes(), dir: dir, since: time.Now(),
+		dir:    dir, since: time.Now(),
 	}
 }
 

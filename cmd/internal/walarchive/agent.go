@@ -2,11 +2,13 @@ package walarchive
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"walarchive/cmd/internal/agent"
+	"walarchive/cmd/internal/agent/metrics"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
 )
@@ -26,6 +28,7 @@ func agentCommand(p command.Process) *cli.Command {
 			d := agent.Daemon{
 				Load:      func() (*session.Session, error) { return session.Start(c, p) },
 				StartedBy: c.Int("autostarted-by"),
+				Metrics:   offerMetrics,
 				Linger:    linger(p),
 			}
 			if err := d.Run(c.Context); err != nil {
@@ -34,6 +37,11 @@ func agentCommand(p command.Process) *cli.Command {
 			return nil
 		},
 	}
+}
+
+func offerMetrics(address string, status func() *agent.Status, log *slog.Logger) (stop func()) {
+	_, stop = metrics.Serve(address, status, log)
+	return stop
 }
 
 func linger(p command.Process) func(time.Duration) {

@@ -1,12 +1,12 @@
-package agent
+package metrics
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,28 +16,15 @@ import (
 
 	"walarchive/archive"
 	"walarchive/archive/queue"
-	"walarchive/archive/wal"
+	"walarchive/cmd/internal/agent"
 	"walarchive/storage"
 )
 
 const segment = "000000020000000100000003"
 
-// filled is the ledger of an agent to which all has happened that can.
-func filled(t *testing.T) *ledger {
-	t.Helper()
-	dir := &archive.DataDir{Path: t.TempDir(), Control: wal.Control{SegmentSize: 16 << 20}}
-	status := filepath.Join(dir.Path, "pg_wal/archive_status")
-	if err := os.MkdirAll(status, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"000000020000000100000005", "000000020000000100000004", "00000002.history"} {
-		file := filepath.Join(status, name+".ready")
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l := newLedger(dir)
-	l.Now = func() time.Time { return time.Unix(1_800_000_000, 0) }
+// filled is the status of an agent to which all has happened that can.
+func filled() *agent.Status {
+	l := &queue.Ledger{SegmentSize: 16 << 20, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
 	path := func(name string) queue.File { return queue.File{Path: "/pgdata/pg_wal/" + name} }
 	for _, f := range []queue.Finished{
 		{File: path(segment), Pushed: &archive.Pushed{Plain: 16 << 20, Sealed: 3 << 20}, Ahead: true, Took: 20 * time.Millisecond},
@@ -46,7 +33,6 @@ func filled(t *testing.T) *ledger {
 		{File: path("000000020000000100000005"), Err: errors.New("something else")},
 	} {
 		l.Pushed(f)
-		l.times.pushed(f)
 	}
 	for _, d := range []queue.Delivery{
 		{Name: segment, Got: &archive.Got{Plain: 16 << 20}, Took: 10 * time.Millisecond},
@@ -54,22 +40,25 @@ func filled(t *testing.T) *ledger {
 		{Name: segment, Err: archive.ErrDamaged},
 	} {
 		l.Got(d)
-		l.times.got(d)
 	}
 	for _, e := range []queue.PrefetchEvent{queue.PrefetchHit, queue.PrefetchHit, queue.PrefetchJoined, queue.PrefetchMiss} {
 		l.Fetched(e)
 	}
 	l.Retried()
-	l.tried([]KeyService{
-		{Provider: "vault", Ends: []Ending{{"token", time.Unix(1_900_000_000, 0)}, {"client certificate", time.Unix(1_850_000_000, 0)}}},
-		{Provider: "hsm", Error: "connection refused"},
-	})
-	return l
+	s := &agent.Status{
+		Version: "1.0", Counts: l.Counts(), Backlog: &queue.Backlog{Files: 3, Bytes: 32 << 20, Seconds: 90}, Memory: 4096,
+		Keys: []agent.KeyService{
+			{Provider: "vault", Ends: []agent.Ending{{What: "token", Time: time.Unix(1_900_000_000, 0)}, {What: "client certificate", Time: time.Unix(1_850_000_000, 0)}}},
+			{Provider: "hsm", Error: "connection refused"},
+		},
+	}
+	s.Last, s.Trouble = l.State()
+	return s
 }
 
 // What is exposed keeps Prometheus' rules for names, units and help.
 func TestMetricsAreWellFormed(t *testing.T) {
-	problems, err := testutil.GatherAndLint(filled(t).registry())
+	problems, err := testutil.GatherAndLint(registry(filled))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +70,13 @@ func TestMetricsAreWellFormed(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	text := exposed(t, filled(t))
+	text := exposed(t)
 	for _, want := range []string{
 		"walarchive_backlog_files 3",
+		"walarchive_backlog_seconds 90",
+		`walarchive_push_duration_seconds_bucket{le="0.02"} 4`,
+		`walarchive_restore_duration_seconds_bucket{le="0.005"} 0`,
+		`walarchive_prefetch_bytes{place="memory"} 4096`,
 		"walarchive_backlog_bytes 3.3554432e+07",
 		`walarchive_last_archived_lsn_bytes{timeline="00000002"} 4.36207616e+09`,
 		`walarchive_last_archived_timestamp_seconds{timeline="00000002"} 1.8e+09`,
@@ -116,12 +109,11 @@ func TestMetrics(t *testing.T) {
 }
 
 // exposed is the page that Prometheus reads.
-func exposed(t *testing.T, l *ledger) string {
+func exposed(t *testing.T) string {
 	t.Helper()
-	a := &agent{ledger: l}
-	address, stop := a.serveMetrics("127.0.0.1:0")
+	at, stop := Serve("127.0.0.1:0", filled, slog.New(slog.DiscardHandler))
 	defer stop()
-	r, err := http.Get("http://" + address + "/metrics")
+	r, err := http.Get("http://" + at + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +127,11 @@ func exposed(t *testing.T, l *ledger) string {
 
 // docs/agent.md lists what there is, and nothing else.
 func TestMetricsAreDocumented(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/agent.md")
+	page, err := os.ReadFile("../../../../docs/agent.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	families, err := filled(t).registry().Gather()
+	families, err := registry(filled).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
