@@ -47,6 +47,9 @@ type Config struct {
 		Mirrors         []Store // of the first
 
 		AcceptUnconditionalPut bool // of stores that ignore conditions
+
+		RequestRate int // requests a second to each store; 0: no bound
+		BulkRate    int // MiB a second that work in bulk reads; 0: no bound
 	}
 	Keys struct {
 		Provider  string                       // one of Providers

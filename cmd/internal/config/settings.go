@@ -25,6 +25,8 @@ func (c *Config) settings() []setting {
 		{"storage.progress_timeout", duration(&c.Storage.ProgressTimeout, time.Second, time.Hour), "longest wait without progress"},
 		{"storage.quorum", number(&c.Storage.Quorum, 0, 1+maxMirrors), "stores that must have what push stores, storage.url among them; 0 is all"},
 		{"storage.accept_unconditional_put", boolean(&c.Storage.AcceptUnconditionalPut), "archive to a store that ignores conditions, where a second server can replace WAL"},
+		{"storage.request_rate", number(&c.Storage.RequestRate, 0, 100000), "requests a second to each store; 0 is no bound"},
+		{"storage.bulk_rate", number(&c.Storage.BulkRate, 0, 100000), "MiB a second that verify and mirror read; 0 is no bound"},
 	}, kindSettings("storage", &c.Storage.Store), []setting{
 		{"keys.provider", text(&c.Keys.Provider, isName), "provider of the archive's principal key, one of keys.providers"},
 		{"keys.principal", text(&c.Keys.Principal, isName), "name of the archive's principal key in that provider"},

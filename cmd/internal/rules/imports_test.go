@@ -41,6 +41,7 @@ var below = map[string][]string{
 	"keys/credential": {"crypt", "keys"},
 
 	"storage/file":   {"storage"},
+	"storage/limit":  {"storage"},
 	"storage/mirror": {"storage"},
 	"storage/remote": {"storage"},
 	"storage/s3":     {"storage", "storage/remote"},
@@ -73,6 +74,7 @@ var mayImportTests = append([]string{"cmd/internal/demo", "cmd/internal/clitest"
 var outside = map[string][]string{
 	"crypt/seal":    {"github.com/klauspost/compress/...", "github.com/pierrec/lz4/v4", "golang.org/x/sync/..."},
 	"storage/file":  {"golang.org/x/sys/unix"},
+	"storage/limit": {"golang.org/x/time/rate"},
 	"storage/s3":    {"github.com/aws/..."},
 	"storage/gcs":   {"cloud.google.com/...", "google.golang.org/...", "github.com/googleapis/...", "golang.org/x/..."},
 	"storage/azure": {"github.com/Azure/..."},

@@ -23,6 +23,7 @@ import (
 	keyproviders "walarchive/keys/all"
 	"walarchive/keys/credential"
 	"walarchive/storage"
+	"walarchive/storage/limit"
 )
 
 // Session is one call of a command that works on an archive.
@@ -40,6 +41,8 @@ type Session struct {
 	HistoryAge time.Duration // see archive.Options
 	Repeated   func()        // see storage.Policy
 	Remember   time.Duration // see tdekeys.Remember; 0: each of pg_tde's keys is fetched when it is needed
+
+	bulk *limit.Line // what work in bulk reads; nil: this is none. See InBulk
 }
 
 // Start reads the configuration that the flags, the environment and the file

@@ -9,6 +9,7 @@ import (
 	"walarchive/cmd/internal/config"
 	"walarchive/storage"
 	backends "walarchive/storage/all"
+	"walarchive/storage/limit"
 	"walarchive/storage/mirror"
 )
 
@@ -59,6 +60,10 @@ func (s *Session) Stores(ctx context.Context) ([]mirror.Store, error) {
 	return stores, nil
 }
 
+// InBulk keeps what is read from the stores that are opened from now on to the
+// rate for work in bulk, which is neither push nor get.
+func (s *Session) InBulk() { s.bulk = limit.NewLine(int64(s.Config.Storage.BulkRate) << 20) }
+
 func (s *Session) openStore(ctx context.Context, store config.Store) (storage.Bucket, error) {
 	settings := s.Config.Storage
 	b, err := openWithin(ctx, settings.ConnectTimeout, backends.Openers(backends.Settings{
@@ -72,6 +77,10 @@ func (s *Session) openStore(ctx context.Context, store config.Store) (storage.Bu
 		Answer:   settings.ConnectTimeout,
 		Progress: settings.ProgressTimeout,
 	})
+	b = limit.Requests(b, settings.RequestRate)
+	if s.bulk != nil {
+		b = s.bulk.Bytes(b)
+	}
 	return storage.WithPrefix(b, s.Config.Cluster.Name), nil
 }
 

@@ -53,6 +53,7 @@ func runMirror(c *cli.Context, p command.Process) error {
 }
 
 func copyMirrors(ctx context.Context, s *session.Session, stderr io.Writer) (*archive.Mirrored, error) {
+	s.InBulk()
 	a, err := s.Open(ctx, nil)
 	if err != nil {
 		return nil, err

@@ -64,6 +64,7 @@ func runVerify(c *cli.Context, p command.Process, o archive.VerifyOptions) (*arc
 	if o.Accepted, err = acceptedGaps(s); err != nil {
 		return nil, err
 	}
+	s.InBulk()
 	a, err := s.Open(c.Context, nil)
 	if err != nil {
 		return nil, err
