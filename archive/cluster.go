@@ -79,7 +79,7 @@ func Init(ctx context.Context, b storage.Bucket, ring *keys.Ring, to keys.Ref, d
 		if err := probeCondition(ctx, b, o.withDefaults()); err != nil {
 			return nil, err
 		}
-		if a, err = create(ctx, b, ring, to, d, o); err == nil {
+		if a, err = create(ctx, b, ring, to, d, o); err == nil && !o.AcceptOverwrites {
 			a.conditionKept()
 		}
 	}

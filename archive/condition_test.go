@@ -28,8 +28,18 @@ func TestInitRefusesOverwriting(t *testing.T) {
 				if left := objects(t, memory); len(left) != 0 {
 					t.Errorf("left behind: %v", left)
 				}
-				a := initArchive(t, b, ring, h.dir, archive.Options{AcceptOverwrites: true})
-				mustPush(t, a, h.dir, h.full())
+				o := archive.Options{AcceptOverwrites: true, Spool: t.TempDir()}
+				mustPush(t, initArchive(t, b, ring, h.dir, o), h.dir, h.full())
+				if lies {
+					return // only a probe finds that out
+				}
+				o.AcceptOverwrites = false
+				a, err := archive.Open(t.Context(), b, ring, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = a.Push(t.Context(), h.dir, h.full())
+				wantRefusal(t, err, archive.ErrOverwrites, "")
 			})
 		}
 	}
