@@ -29,6 +29,7 @@ func TestConformance(t *testing.T) {
 
 // The other ways to open an account, all over TLS.
 func TestOverTLS(t *testing.T) {
+	t.Parallel()
 	c := servers.NewCertificates(t)
 	server := servers.StartAzurite(t, &c)
 	t.Run("conformance", func(t *testing.T) {
@@ -161,6 +162,7 @@ func statOf(t *testing.T, o Options) error {
 }
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	server := servers.StartAzurite(t, nil)
 	o := options(t, server)
 	direct, err := url.Parse(server.Endpoint)
@@ -174,6 +176,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestUploads(t *testing.T) {
+	t.Parallel()
 	server := servers.StartAzurite(t, nil)
 	o := options(t, server)
 	direct, err := url.Parse(server.Endpoint)

@@ -13,6 +13,7 @@ import (
 // Objects are of the tier that the settings ask for, whether they are stored
 // in one request or in blocks.
 func TestTier(t *testing.T) {
+	t.Parallel()
 	server := servers.StartAzurite(t, nil)
 	content := strings.Repeat("x", 3<<20)
 	for _, tier := range []string{"Hot", "Cool", "Cold"} {

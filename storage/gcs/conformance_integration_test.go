@@ -11,6 +11,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		start func(t *testing.T) *servers.GCS

@@ -13,6 +13,7 @@ import (
 )
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	server := servers.StartFakeGCS(t, nil)
 	bucket := server.NewBucket(t)
 	servers.TestFaults(t, strings.TrimPrefix(server.Endpoint, "http://"), func(t *testing.T, addr string) storage.Bucket {
@@ -25,6 +26,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestUploads(t *testing.T) {
+	t.Parallel()
 	server := servers.StartFakeGCS(t, nil)
 	bucket := server.NewBucket(t)
 	piece := func(r *http.Request) bool { return r.Method != http.MethodGet && r.Header.Get("Content-Range") != "" }
@@ -43,6 +45,7 @@ func TestUploads(t *testing.T) {
 // What PostgreSQL's largest segments and backup packs need: an object larger
 // than one request takes, of a size that is known.
 func TestLargeObject(t *testing.T) {
+	t.Parallel()
 	b := open(t, servers.StartFakeGCS(t, nil))
 	body := strings.Repeat("0123456789abcdef", (maxSingle+partUnit)/16)
 	if err := b.Put(t.Context(), "large", strings.NewReader(body)); err != nil {
