@@ -27,8 +27,9 @@ func killedPushes(t *testing.T, a *pgtest.Archive) {
 
 	first := push()
 	usual := slow.Do("push", s.Segment(first)).Took
+	const rounds = 16
 	killed, last := 0, first
-	for range 24 {
+	for range rounds {
 		last = push()
 		switch end := slow.Kill(usual/4+rand.N(usual), "push", s.Segment(last)); {
 		case end.Code == 0:
@@ -40,8 +41,8 @@ func killedPushes(t *testing.T, a *pgtest.Archive) {
 		}
 		a.MustDo("push", s.Segment(last))
 	}
-	if killed < 6 {
-		t.Errorf("only %d of 24 pushes were killed", killed)
+	if killed < rounds/4 {
+		t.Errorf("only %d of %d pushes were killed", killed, rounds)
 	}
 	wantSound(t, a)
 	wantSameRecords(t, s, a, backup, first, last)

@@ -13,7 +13,8 @@ import (
 
 // Kind is a kind of store that a server of its own serves.
 type Kind struct {
-	Name string
+	Name  string
+	Again bool // another kind speaks the same protocol
 	// Start starts the server, with c over TLS; it ends with the test. Each call
 	// of what it returns makes an empty store there.
 	Start func(t testing.TB, c *servers.Certificates) func(testing.TB) Store
@@ -21,7 +22,7 @@ type Kind struct {
 
 // Kinds are all kinds of stores but directories.
 func Kinds() []Kind {
-	return []Kind{{"S3", startS3}, {"S3 by MinIO", startMinIO}, {"GCS", startGCS}, {"Azure", startAzure}}
+	return []Kind{{"S3", false, startS3}, {"S3 by MinIO", true, startMinIO}, {"GCS", false, startGCS}, {"Azure", false, startAzure}}
 }
 
 func startS3(t testing.TB, c *servers.Certificates) func(testing.TB) Store {
