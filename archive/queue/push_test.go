@@ -186,7 +186,7 @@ func TestAheadOnlyWhileCalled(t *testing.T) {
 // back; the next call tries anew.
 func TestFailure(t *testing.T) {
 	s := newServer(t, small)
-	names := s.ready(3)
+	names := s.ready(10)
 	synctest.Test(t, func(t *testing.T) {
 		p, stop := s.pusher(true)
 		defer stop()
