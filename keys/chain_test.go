@@ -260,6 +260,11 @@ func FuzzChainEntry(f *testing.F) {
 	}
 	f.Add(first)
 	f.Add([]byte("{}\n1:00\n"))
+	for name := range vectorFiles {
+		for _, e := range readVector(f, name).Entries {
+			f.Add([]byte(e))
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, err := keys.ReadChain(t.Context(), ring, [][]byte{b}, keys.Trust{}); err == nil && !bytes.Equal(b, first) {
 			t.Errorf("a forged entry was taken: %q", b)
