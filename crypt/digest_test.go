@@ -78,6 +78,13 @@ func TestDigestOfLeaves(t *testing.T) {
 		if got := d.Sum(); got != v.Digest {
 			t.Errorf("%s by leaves: got %v, want %v", v.Name, got, v.Digest)
 		}
+		var all Digester
+		for _, sum := range HashLeaves(nil, v.content(t)) {
+			all.Leaf(sum)
+		}
+		if got := all.Sum(); got != v.Digest {
+			t.Errorf("%s by HashLeaves: got %v, want %v", v.Name, got, v.Digest)
+		}
 	}
 }
 

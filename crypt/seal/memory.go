@@ -6,7 +6,7 @@ import "sync"
 // those that come: never more than were in use at one time. The zero value is
 // ready. It is safe for concurrent use.
 //
-// A Writer takes about 2 MiB and a codec's tables for each of its workers, a
+// A Writer takes about 4 MiB and a codec's tables for each of its workers, a
 // Draft the sealed object on top.
 type Memory struct {
 	mu     sync.Mutex

@@ -16,7 +16,7 @@ type Options struct {
 	Wraps          []crypt.Wrap // of the epoch's key, at least one
 	Codec          Codec        // default S2
 	FrameSize      int          // plaintext bytes of a full frame, default 256 KiB
-	Workers        int          // pieces sealed at a time, default GOMAXPROCS, at most 4
+	Workers        int          // pieces sealed at a time, default GOMAXPROCS, at most 2
 	Rand           io.Reader    // source of the salt, default crypto/rand
 	Digest         crypt.Digest // of the plaintext, if known; else it is computed
 	Memory         *Memory      // to work in; nil: the writer's own
@@ -24,7 +24,7 @@ type Options struct {
 
 // usefulWorkers is how many pieces one core can make that reads and checks WAL,
 // while another seals one. More would only take memory.
-const usefulWorkers = 4
+const usefulWorkers = 2
 
 // header fills in the defaults and draws the salt.
 func (o *Options) header() (*Header, error) {

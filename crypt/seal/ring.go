@@ -1,6 +1,9 @@
 package seal
 
-import "hash"
+import (
+	"crypto/sha256"
+	"hash"
+)
 
 // A ring works on pieces of an object in parallel and gives them back in order.
 // It starts one goroutine for each piece, which ends with its work: a ring that
@@ -28,8 +31,8 @@ type slot struct {
 	head frameHead // of the frame to be opened
 	err  error     // of opening it
 
-	number uint64    // of the first frame to be sealed
-	leaf   hash.Hash // SHA-256 of the plaintext that was sealed
+	number uint64              // of the first frame to be sealed
+	sums   [][sha256.Size]byte // of the leaves that were sealed
 }
 
 // use is the slot's coder of an object's codec; for None there is none.

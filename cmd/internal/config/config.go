@@ -67,7 +67,7 @@ type Config struct {
 	}
 	Archive struct {
 		Codec   string // a name that seal.ParseCodec knows
-		Workers int    // 0: one for every core, for sealing at most 4
+		Workers int    // 0: one for every core, for sealing at most 2
 	}
 	Push struct {
 		Timeout time.Duration // in all

@@ -38,7 +38,7 @@ func (c *Config) settings() []setting {
 		{"tde.require_encrypted_restore", boolean(&c.TDE.RequireEncryptedRestore), "refuse to restore in plaintext what was encrypted at its source"},
 
 		{"archive.codec", choice(&c.Archive.Codec, "s2", "lz4", "zstd", "none"), "compression of what is written from now on; everything is read whatever stands here"},
-		{"archive.workers", number(&c.Archive.Workers, 0, 256), "pieces of 1 MiB sealed at once, for 2 MiB of memory each, and objects verified at once; 0 is one for every core, for sealing at most 4"},
+		{"archive.workers", number(&c.Archive.Workers, 0, 256), "pieces of 2 MiB sealed at once, for 4 MiB of memory each, and objects verified at once; 0 is one for every core, for sealing at most 2"},
 
 		{"push.timeout", duration(&c.Push.Timeout, time.Second, time.Hour), "longest time a push may take in all"},
 
