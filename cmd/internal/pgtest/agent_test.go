@@ -3,7 +3,6 @@
 package pgtest_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -213,7 +212,7 @@ func wantUnharmed(t *testing.T, s *pgtest.Server) {
 	t.Helper()
 	for _, text := range []string{"was terminated by signal", "terminating any other active server processes", "reinitializing"} {
 		if s.Logged(text) {
-			t.Error(fmt.Sprintf("the server's log says %q", text))
+			t.Errorf("the server's log says %q", text)
 		}
 	}
 }
