@@ -90,3 +90,25 @@ func TestStandbyWithAHungAgent(t *testing.T) {
 		}
 	})
 }
+
+// A promotion makes several calls: one of them waits for an agent that hangs,
+// and the next ones do not ask it for half a minute.
+func TestSilentAgentIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, opened := asking(t, pitr.Standby, 1200*time.Millisecond, fmt.Errorf("%w: x", queue.ErrSilent), end)
+		restore := func() time.Duration {
+			begin := time.Now()
+			r.Restore(t.Context(), segment, "pg_wal/RECOVERYXLOG")
+			return time.Since(begin)
+		}
+		for i, want := range []time.Duration{1200 * time.Millisecond, 0, 0} {
+			if took := restore(); took != want {
+				t.Errorf("call %d took %v, want %v", i+1, took, want)
+			}
+		}
+		time.Sleep(31 * time.Second)
+		if took := restore(); took != 1200*time.Millisecond || *opened != 4 {
+			t.Errorf("half a minute later a call took %v, want it to ask again; the archive was opened %d times", took, *opened)
+		}
+	})
+}

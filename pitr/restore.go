@@ -132,21 +132,34 @@ func (c *call) deliver(ctx context.Context) (*archive.Got, error) {
 func (c *call) once(ctx context.Context, progress func()) (*archive.Got, error) {
 	o := c.Get
 	o.Progress = progress
-	if c.Agent != nil {
-		got, err := c.Agent(ctx, c.name, c.dest, o)
-		if err == nil {
-			_, tally := storage.WithTally(ctx)
-			got.Retries += tally.Retries()
-		}
-		if !errors.Is(err, queue.ErrNoAnswer) {
-			return got, err
-		}
+	if got, err := c.askAgent(ctx, o); !errors.Is(err, queue.ErrNoAnswer) {
+		return got, err
 	}
 	a, err := c.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return a.Get(ctx, c.Dir, c.name, c.dest, o)
+}
+
+// askAgent asks the agent, unless a call has found it silent just now: a
+// promotion makes several calls, and each would wait for it.
+func (c *call) askAgent(ctx context.Context, o archive.GetOptions) (*archive.Got, error) {
+	if c.Agent == nil {
+		return nil, queue.ErrNoAgent
+	}
+	if _, ok := c.spool.ago(c.spool.silent(), c.now()); ok {
+		return nil, queue.ErrSilent
+	}
+	got, err := c.Agent(ctx, c.name, c.dest, o)
+	switch {
+	case err == nil:
+		_, tally := storage.WithTally(ctx)
+		got.Retries += tally.Retries()
+	case errors.Is(err, queue.ErrSilent):
+		c.warn(c.spool.leave(c.spool.silent(), c.now()))
+	}
+	return got, err
 }
 
 // retry asks until there is an answer, or the time is up.

@@ -20,12 +20,13 @@ func newSpool(dir, cluster string, systemID uint64) spool {
 
 func (s spool) unreachable() string { return filepath.Join(s.dir, "unreachable") }
 func (s spool) histories() string   { return filepath.Join(s.dir, "histories.json") }
+func (s spool) silent() string      { return filepath.Join(s.dir, "agent-silent") }
 
-// failedAgo is how long ago a call found the store out of reach; false if
-// none did within standbyMemory. A note from the future, left by a clock that
-// was set back, counts for nothing.
-func (s spool) failedAgo(now time.Time) (time.Duration, bool) {
-	info, err := os.Stat(s.unreachable())
+// ago is how long ago a call left the mark: that the store was out of reach, or
+// the agent silent. It is false if none did within standbyMemory. A mark from
+// the future, left by a clock that was set back, counts for nothing.
+func (s spool) ago(mark string, now time.Time) (time.Duration, bool) {
+	info, err := os.Stat(mark)
 	if err != nil {
 		return 0, false
 	}
@@ -33,11 +34,11 @@ func (s spool) failedAgo(now time.Time) (time.Duration, bool) {
 	return ago, ago >= 0 && ago < standbyMemory
 }
 
-func (s spool) markFailed(now time.Time) error {
-	if err := s.write(s.unreachable(), nil); err != nil {
+func (s spool) leave(mark string, now time.Time) error {
+	if err := s.write(mark, nil); err != nil {
 		return err
 	}
-	return os.Chtimes(s.unreachable(), now, now)
+	return os.Chtimes(mark, now, now)
 }
 
 // seen are the history files as the archive last had them.

@@ -18,7 +18,7 @@ import (
 // A segment that keeps arriving may take longer: without it a slow line could
 // never bring a large one.
 func (c *call) standby(ctx context.Context) (*archive.Got, error) {
-	if ago, ok := c.spool.failedAgo(c.now()); ok {
+	if ago, ok := c.spool.ago(c.spool.unreachable(), c.now()); ok {
 		err := fmt.Errorf("no answer %v ago, so not asked again yet: %w", ago.Round(time.Second), storage.ErrUnavailable)
 		return c.fromMemory(err)
 	}
@@ -31,10 +31,10 @@ func (c *call) standby(ctx context.Context) (*archive.Got, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil && limited.Err() != nil:
-		c.warn(c.spool.markFailed(c.now()))
+		c.warn(c.spool.leave(c.spool.unreachable(), c.now()))
 		return c.fromMemory(fmt.Errorf("no answer for %v: %w", standbyBudget, err))
 	case err != nil && c.worthRetrying(err):
-		c.warn(c.spool.markFailed(c.now()))
+		c.warn(c.spool.leave(c.spool.unreachable(), c.now()))
 		return c.fromMemory(err)
 	}
 	if err != nil && !errors.Is(err, archive.ErrEnd) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"syscall"
 	"time"
 )
@@ -17,6 +18,8 @@ var (
 	ErrNoAnswer = errors.New("no answer from the agent")
 	// ErrNoAgent: and that is because there is none. It is an ErrNoAnswer.
 	ErrNoAgent = fmt.Errorf("%w: none is running", ErrNoAnswer)
+	// ErrSilent: and that is because it hangs. It is an ErrNoAnswer.
+	ErrSilent = fmt.Errorf("%w: it is silent", ErrNoAnswer)
 )
 
 // silence is how long an agent may say nothing before it counts as hung.
@@ -98,6 +101,8 @@ func (c *Client) noAnswer(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return ErrNoAgent
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %v", ErrSilent, err)
 	}
 	return fmt.Errorf("%w: %v", ErrNoAnswer, err)
 }

@@ -118,3 +118,24 @@ func TestTimelinesWithAgent(t *testing.T) {
 	r.WaitPromoted()
 	wantNotes(t, r, "before old tail new")
 }
+
+// TestPromotionWithoutStoreAndAgent: neither a store that is away nor an agent
+// that hangs, nor both, keep a standby from its promotion.
+func TestPromotionWithoutStoreAndAgent(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]func(a *pgtest.Archive, g *pgtest.Agent){
+		"store away":  func(a *pgtest.Archive, _ *pgtest.Agent) { a.MoveAway() },
+		"agent hangs": func(_ *pgtest.Archive, g *pgtest.Agent) { g.Signal(syscall.SIGSTOP) },
+		"both": func(a *pgtest.Archive, g *pgtest.Agent) {
+			a.MoveAway()
+			g.Signal(syscall.SIGSTOP)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := pgtest.NewArchive(t, tools)
+			promotionWithoutStore(t, a, func(standby *pgtest.Server) {
+				trouble(a, a.StartAgent(standby))
+			})
+		})
+	}
+}

@@ -120,14 +120,14 @@ func TestPromotionWithoutStore(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a := pgtest.NewArchive(t, tools)
-			promotionWithoutStore(t, a, func() { tt.trouble(t, a) })
+			promotionWithoutStore(t, a, func(*pgtest.Server) { tt.trouble(t, a) })
 		})
 	}
 }
 
 // promotionWithoutStore measures what a promotion costs more while the store
 // is in trouble: at most five seconds.
-func promotionWithoutStore(t *testing.T, a *pgtest.Archive, trouble func()) {
+func promotionWithoutStore(t *testing.T, a *pgtest.Archive, trouble func(standby *pgtest.Server)) {
 	s, healthy := pairOf(t, pgtest.Newest(t), a)
 	troubled := follower(s, a)
 	s.WaitStreaming(2)
@@ -138,7 +138,7 @@ func promotionWithoutStore(t *testing.T, a *pgtest.Archive, trouble func()) {
 	s.Stop()
 	usual := healthy.Promote()
 	healthy.WaitArchived("00000002.history")
-	trouble()
+	trouble(troubled)
 	took := troubled.Promote()
 	t.Logf("promotion took %v, with trouble %v", usual, took)
 	if more := (took - usual).Seconds(); more > 5 {

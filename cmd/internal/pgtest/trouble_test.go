@@ -118,5 +118,5 @@ func (c call) wantToldOff(t *testing.T) {
 // promotedWithout: promotions cost little more while the store is mute.
 func promotedWithout(t *testing.T, a *pgtest.Archive) {
 	network := servers.StartProxy(t, a.Store.Address(t))
-	promotionWithoutStore(t, a.At("https://"+network.Listen), func() { network.Hurt(t, servers.Mute) })
+	promotionWithoutStore(t, a.At("https://"+network.Listen), func(*pgtest.Server) { network.Hurt(t, servers.Mute) })
 }
