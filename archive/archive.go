@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Codec   seal.Codec   // of new segments; zero is the default codec
 	Workers int          // sealing and opening in parallel; 0 is one per processor
-	Whole   int64        // up to this size, in bytes, a segment is read into memory, else twice; 0 is 64 MiB
+	Whole   int64        // up to this size, in bytes, a segment is sealed in memory, else read twice; 0 is 64 MiB
 	Anchor  *keys.Anchor // which archive it must be, when known
 	// TrustUnanchored believes, without an Anchor, what only an escrow identity
 	// opens: anybody who can write to the bucket could have invented it.
