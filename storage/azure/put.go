@@ -67,20 +67,29 @@ func absent() *blob.AccessConditions {
 // resolve makes ErrExist of what the service answers to one who comes second
 // without saying so: an object that is locked or leased is refused as such,
 // credentials that may only create are not allowed to, and blocks are gone
-// once another writer has stored the object.
+// once another writer has stored the object. An answer can also be lost with its
+// connection.
 func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
-	a := refusal(err)
-	if a == nil || a.Is("BlobAlreadyExists", "ConditionNotMet") {
-		return err
-	}
-	if a.Status != http.StatusConflict && a.Status != http.StatusPreconditionFailed &&
-		!a.Is("AuthorizationPermissionMismatch", "InvalidBlockList", "InvalidBlobOrBlock") {
+	if !unclear(err) || ctx.Err() != nil {
 		return err
 	}
 	if _, lookErr := b.stat(ctx, name); lookErr == nil {
 		return storage.ErrExist
 	}
 	return err
+}
+
+// unclear reports whether err may hide that the name is taken.
+func unclear(err error) bool {
+	a := refusal(err)
+	switch {
+	case a == nil:
+		return remote.BrokenOff(err)
+	case a.Is("BlobAlreadyExists", "ConditionNotMet"):
+		return false // it says so
+	}
+	return a.Status == http.StatusConflict || a.Status == http.StatusPreconditionFailed ||
+		a.Is("AuthorizationPermissionMismatch", "InvalidBlockList", "InvalidBlobOrBlock")
 }
 
 // polynomial is that of Azure's CRC-64, reversed (the one of NVMe).

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"hash/crc64"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -183,5 +185,41 @@ func TestLimitOfOneRequest(t *testing.T) {
 		if got := int(requests.Load()); got != want {
 			t.Errorf("%s bytes: %d requests, want %d", strconv.FormatInt(size, 10), got, want)
 		}
+	}
+}
+
+// A service that refuses before it has read the body resets the connection, and
+// the refusal is lost: only a look tells.
+func TestLostRefusal(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		look http.HandlerFunc
+		want error
+	}{
+		{"taken", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "1"); describe(w) }, storage.ErrExist},
+		{"free", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Ms-Error-Code", "BlobNotFound")
+			w.WriteHeader(http.StatusNotFound)
+		}, storage.ErrUnavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodHead {
+					c.look(w, r)
+					return
+				}
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err == nil {
+					err = errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			err := f.bucket(t).Put(t.Context(), "a", strings.NewReader("x"))
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
 	}
 }

@@ -33,7 +33,20 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker) error
 	case source.err != nil && ctx.Err() == nil:
 		return &storage.Error{Op: "put", Name: name, Err: source.err}
 	}
-	return remote.Failure(ctx, "put", name, b.unfound(ctx, err), b.classify)
+	return remote.Failure(ctx, "put", name, b.unfound(ctx, b.resolve(ctx, name, err)), b.classify)
+}
+
+// resolve makes ErrExist of an answer that was lost with its connection, if the
+// name is taken: by another, whom a store refuses before it has read the body,
+// or by this object.
+func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
+	if !remote.BrokenOff(err) || ctx.Err() != nil {
+		return err
+	}
+	if attrs, lookErr := b.object(name).Attrs(ctx); lookErr == nil && attrs.Name == name {
+		return storage.ErrExist
+	}
+	return err
 }
 
 func (b *Bucket) put(ctx context.Context, name string, body *source) error {

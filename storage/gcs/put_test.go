@@ -3,6 +3,7 @@ package gcs
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -128,7 +129,8 @@ func TestPutRepeatsNoPiece(t *testing.T) {
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("the error has the session's address: %v", err)
 			}
-			if n := len(s.seen()); n != 2 {
+			looks := func(r request) bool { return r.Method == http.MethodGet } // see TestLostRefusal
+			if n := len(slices.DeleteFunc(s.seen(), looks)); n != 2 {
 				t.Errorf("%d requests, want 2", n)
 			}
 		})
@@ -215,5 +217,44 @@ func TestPutIsNotAnsweredEarly(t *testing.T) {
 	err = b.Put(t.Context(), "a", strings.NewReader(strings.Repeat("x", 32<<20)))
 	if err == nil || storage.Permanent(err) {
 		t.Errorf("got %v, want an error that may pass", err)
+	}
+}
+
+// A store that refuses before it has read the body resets the connection, and
+// the refusal is lost: only a look tells.
+func TestLostRefusal(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		look http.HandlerFunc
+		want error
+	}{
+		{"taken", func(w http.ResponseWriter, _ *http.Request) { stored(w, "a", "the winner's") }, storage.ErrExist},
+		{"free", refusal(404, "notFound", "No such object: b/a"), storage.ErrUnavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, _ := stubbed(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					c.look(w, r)
+					return
+				}
+				reset(t, w)
+			})
+			err := b.Put(t.Context(), "a", strings.NewReader("x"))
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// reset breaks the connection off.
+func reset(t *testing.T, w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if err := errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -113,3 +113,11 @@ func Optional(s string) *string {
 	}
 	return &s
 }
+
+// BrokenOff reports whether a connection broke that had come about. A store
+// that refuses a Put before it has read the body, and closes, is seen so: the
+// refusal is lost, and only a look tells whether the name is taken.
+func BrokenOff(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op != "dial" && !op.Timeout() || errors.Is(err, io.EOF)
+}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
-	"net"
 	"net/http"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -79,7 +78,7 @@ func (b *Bucket) putWhole(ctx context.Context, name string, body io.ReadSeeker, 
 // Where any other answer was lost the object may be the caller's own, which
 // another try would only find after sending all of it again.
 func (b *Bucket) resolve(ctx context.Context, name string, err error) error {
-	if !disputed(err) && !brokenOff(err) || ctx.Err() != nil {
+	if !disputed(err) && !remote.BrokenOff(err) || ctx.Err() != nil {
 		return err
 	}
 	if _, lookErr := b.stat(ctx, name); lookErr == nil {
@@ -92,12 +91,6 @@ func disputed(err error) bool {
 	var answer *answer
 	return errors.As(explain(err), &answer) && answer.Status == http.StatusConflict &&
 		answer.Is("ConditionalRequestConflict", "OperationAborted")
-}
-
-// brokenOff reports whether a connection broke that had come about.
-func brokenOff(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op != "dial" && !op.Timeout() || errors.Is(err, io.EOF)
 }
 
 // sum is what is known of the bytes of one request before they are sent.
