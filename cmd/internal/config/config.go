@@ -43,6 +43,7 @@ type Config struct {
 		Store           // the first; its URL is required by whatever touches the archive
 		ConnectTimeout  time.Duration
 		ProgressTimeout time.Duration
+		TotalTimeout    time.Duration
 		Quorum          int     // stores that must have what is written, the first included; 0: all
 		Mirrors         []Store // of the first
 

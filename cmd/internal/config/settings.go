@@ -23,6 +23,7 @@ func (c *Config) settings() []setting {
 		{"storage.url", text(&c.Storage.URL, isURL), "where the archive is: file:///srv/wal, s3://bucket/prefix, gs:// or azblob://"},
 		{"storage.connect_timeout", duration(&c.Storage.ConnectTimeout, time.Second, time.Hour), "longest wait for the store to answer at all"},
 		{"storage.progress_timeout", duration(&c.Storage.ProgressTimeout, time.Second, time.Hour), "longest wait without progress"},
+		{"storage.total_timeout", duration(&c.Storage.TotalTimeout, time.Minute, 30*24*time.Hour), "longest time for one whole call, however slowly it goes on"},
 		{"storage.quorum", number(&c.Storage.Quorum, 0, 1+maxMirrors), "stores that must have what push stores, storage.url among them; 0 is all"},
 		{"storage.accept_unconditional_put", boolean(&c.Storage.AcceptUnconditionalPut), "archive to a store that ignores conditions, where a second server can replace WAL"},
 		{"storage.request_rate", number(&c.Storage.RequestRate, 0, 100000), "requests a second to each store; 0 is no bound"},
@@ -71,6 +72,7 @@ func defaults() *Config {
 	c.Cluster.Name = "main"
 	c.Storage.ConnectTimeout = 5 * time.Second
 	c.Storage.ProgressTimeout = 20 * time.Second
+	c.Storage.TotalTimeout = 24 * time.Hour
 	c.Storage.S3.PathStyle, c.Storage.S3.PartSize, c.Storage.S3.Concurrency = "auto", 16, 4
 	c.Storage.GCS.PartSize = 16
 	c.Storage.Azure.PartSize, c.Storage.Azure.Concurrency = 16, 4

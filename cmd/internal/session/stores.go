@@ -76,6 +76,7 @@ func (s *Session) openStore(ctx context.Context, store config.Store) (storage.Bu
 	b = storage.WithTimeout(b, storage.Limits{
 		Answer:   settings.ConnectTimeout,
 		Progress: settings.ProgressTimeout,
+		Total:    settings.TotalTimeout,
 	})
 	b = limit.Requests(b, settings.RequestRate)
 	if s.bulk != nil {
