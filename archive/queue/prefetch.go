@@ -107,7 +107,11 @@ func (p *Prefetch) Used() (memory, spool int64) { return p.room.used() }
 func (p *Prefetch) Want(names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.idle.Reset(prefetchIdle)
+	if p.ctx.Err() != nil {
+		names = nil
+	} else {
+		p.idle.Reset(prefetchIdle)
+	}
 	p.wanted, p.failed = names[:min(len(names), p.Depth)], false
 	for name, c := range p.kept {
 		if !slices.Contains(p.wanted, name) {
