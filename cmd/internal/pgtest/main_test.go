@@ -8,6 +8,11 @@ import (
 	"testing"
 
 	"walarchive/cmd/internal/pgtest"
+
+	// What is built and run here. go test knows of it only by imports, and would
+	// repeat results of yesterday's programs.
+	_ "walarchive/cmd/internal/walarchive"
+	_ "walarchive/cmd/internal/walrestore"
 )
 
 // tools are the programs under test, built once.
