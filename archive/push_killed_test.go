@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	keyfile "walarchive/keys/file"
 	"walarchive/storage"
 	"walarchive/storage/file"
+	"walarchive/storage/mirror"
 )
 
 // killer is a bucket that kills its own process, with SIGKILL, at a moment:
@@ -86,7 +88,7 @@ func (b *fatalBody) Read(p []byte) (int, error) {
 // What a process that is to be killed gets in its environment.
 const (
 	killAt   = "WALARCHIVE_TEST_KILL_AT"   // the moment
-	killDo   = "WALARCHIVE_TEST_KILL_DO"   // what it does until then: push, repair, one of changes
+	killDo   = "WALARCHIVE_TEST_KILL_DO"   // what it does until then: push, repair, mirror (a push whose mirror kills), one of changes
 	killWhat = "WALARCHIVE_TEST_KILL_WHAT" // the path of the segment
 	killRoot = "WALARCHIVE_TEST_KILL_ROOT" // with the store and the keyring
 )
@@ -108,7 +110,11 @@ func TestKilledProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	store, ring := storeIn(t, os.Getenv(killRoot))
-	a := initArchive(t, &killer{Bucket: store, at: at}, ring, d, archive.Options{})
+	var b storage.Bucket = &killer{Bucket: store, at: at}
+	if do == "mirror" {
+		b = mirrored(store, &killer{Bucket: mirrorIn(t, os.Getenv(killRoot)), at: at})
+	}
+	a := initArchive(t, b, ring, d, archive.Options{})
 	if change := changes[do]; change != nil {
 		if err := change(t, a); err != nil {
 			t.Fatal(err)
@@ -136,11 +142,26 @@ func storeIn(t *testing.T, root string) (storage.Bucket, *keys.Ring) {
 	return b, keys.NewRing(providers)
 }
 
+// mirrorIn opens the mirror below root.
+func mirrorIn(t *testing.T, root string) storage.Bucket {
+	t.Helper()
+	b, err := file.New(filepath.Join(root, "mirror"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func mirrored(first, second storage.Bucket) storage.Bucket {
+	return mirror.New([]mirror.Store{{Name: "first", Bucket: first}, {Name: "second", Bucket: second}}, mirror.Options{})
+}
+
 // newRoot makes an empty store and a keyring.
 func newRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	mkdir(t, filepath.Join(root, "store"))
+	mkdir(t, filepath.Join(root, "mirror"))
 	if _, err := keyfile.New(filepath.Join(root, "keyring")).Create(t.Context(), principal.Key); err != nil {
 		t.Fatal(err)
 	}
@@ -189,6 +210,39 @@ func TestPushKilledAtAnyStep(t *testing.T) {
 		wantObjects(t, b, object)
 	}
 	if moment < 12 {
+		t.Errorf("killed at %d moments only", moment-1)
+	}
+}
+
+// Killed at whatever step between the first store and its mirror, the next push
+// gives to the mirror what the first has. What init left out Mirror copies.
+func TestMirroredPushKilledAtAnyStep(t *testing.T) {
+	h := newHost(t, small)
+	path := h.full()
+	moment := 1
+	for ; ; moment++ {
+		root := newRoot(t)
+		if !killedAt(t, moment, "mirror", path, root) {
+			break
+		}
+		first, ring := storeIn(t, root)
+		second := mirrorIn(t, root)
+		a := initArchive(t, mirrored(first, second), ring, h.dir, archive.Options{})
+		mustPush(t, a, h.dir, path)
+		object := strings.TrimSuffix(partial3, ".partial")
+		if !bytes.Equal(sealed(t, first, object), sealed(t, second, object)) {
+			t.Errorf("moment %d: the stores differ in %s", moment, object)
+		}
+		if _, err := a.Mirror(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		alone, err := archive.Open(t.Context(), second, ring, archive.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantContent(t, alone, h.dir, filepath.Base(path), h.Segment(3))
+	}
+	if moment < 6 {
 		t.Errorf("killed at %d moments only", moment-1)
 	}
 }
