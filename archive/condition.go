@@ -50,13 +50,23 @@ func (a *Archive) keepCondition(ctx context.Context) error {
 	return nil
 }
 
+// mirrorPatience is how long mirrors have in all to answer: one that is away
+// must not hold up a push that does without it.
+const mirrorPatience = 2 * time.Second
+
 // proveConditions asks every store.
 func (a *Archive) proveConditions(ctx context.Context) error {
 	hint, err := a.hintContent(ctx)
 	if err != nil {
 		return err
 	}
-	for _, s := range a.each() {
+	all := a.each()
+	if err := all[0].proveCondition(ctx, hint); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, mirrorPatience)
+	defer cancel()
+	for _, s := range all[1:] {
 		if err := s.proveCondition(ctx, hint); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"walarchive/archive"
@@ -139,4 +140,23 @@ func TestConditionIsAskedOnceADay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A mirror that does not answer holds up a push that does without it no longer
+// than a moment.
+func TestConditionDoesNotWaitForMirrors(t *testing.T) {
+	w := newTwin(t)
+	path := w.full()
+	lax, err := archive.Open(t.Context(), w.bucket(1), w.ring, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w.second.Fail = func(_, _ string, _ int) error { return storagetest.Block() }
+		start := time.Now()
+		mustPush(t, lax, w.dir, path)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
 }
