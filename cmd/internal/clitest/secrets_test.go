@@ -204,8 +204,9 @@ func (w watched) Run(name string, f func(testscript.T)) {
 	w.T.Run(name, func(t *testing.T) { f(watched{t, w.secrets}) })
 }
 
-// commands are the lines of a log that scripts, not programs, have made.
-var commands = regexp.MustCompile(`(?m)^[>#] .*$`)
+// commands are the lines of a log that scripts, not programs, have made: the
+// environment, which comes first, comments and commands.
+var commands = regexp.MustCompile(`(?m)^([>#] |[A-Z][A-Z0-9_]*=).*$`)
 
 func (w watched) Log(args ...any) {
 	w.Helper()
