@@ -26,9 +26,11 @@ build:
 demo: build
 	$(GO) run ./cmd/internal/demo -bin bin
 
-# The run with the tag integration has all other tests in it too.
+# The run with the tag integration has all other tests in it too, but for what
+# goes through gigabytes, which the race detector makes ten times slower.
 test: lint install
 	$(GO) test -race -tags $(TAGS),integration -timeout 20m -json ./... | $(GO) run ./cmd/internal/testenv/noskip
+	$(GO) test -tags $(TAGS),integration -run 'TestLeaks' -json ./archive/queue | $(GO) run ./cmd/internal/testenv/noskip
 	$(MAKE) --no-print-directory fuzz
 
 # Not part of test: the server is built from its crate, for which it takes a Rust

