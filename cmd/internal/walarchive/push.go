@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"walarchive/cmd/internal/agent"
 	"walarchive/cmd/internal/command"
 	"walarchive/cmd/internal/session"
+	"walarchive/keys"
 	"walarchive/storage"
 )
 
@@ -62,8 +64,31 @@ func push(c *cli.Context, p command.Process, path string) error {
 	return nil
 }
 
-// pushAlone pushes without an agent.
+// keyPatience is how long a push asks a key service again that gives no answer.
+// PostgreSQL repeats the call, and says in its log what is wrong, only when this
+// one has ended.
+const keyPatience = 5 * time.Second
+
+// pushAlone pushes without an agent. It repeats what fails for want of a key
+// service; calls of the store are repeated below it.
 func pushAlone(ctx context.Context, s *session.Session, d *archive.DataDir, path string) (*archive.Pushed, error) {
+	end := time.Now().Add(keyPatience)
+	for pause := 250 * time.Millisecond; ; pause *= 2 {
+		done, err := pushOnce(ctx, s, d, path)
+		again := pause/2 + rand.N(pause) // servers that failed together do not try again together
+		if !errors.Is(err, keys.ErrUnavailable) || time.Now().Add(again).After(end) {
+			return done, err
+		}
+		s.Log.Info("a principal key cannot be had; trying again", "file", filepath.Base(path), "in", again, "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(again):
+		}
+	}
+}
+
+func pushOnce(ctx context.Context, s *session.Session, d *archive.DataDir, path string) (*archive.Pushed, error) {
 	a, err := s.Open(ctx, d)
 	if err != nil {
 		return nil, err
