@@ -81,7 +81,7 @@ func TestCheck(t *testing.T) {
 	o := w.o
 	o.Host = "127.0.0.1,127.0.0.1:" + mute(t)
 	ends, err = hasty(t, o).Check(t.Context())
-	checkError(t, err, keys.ErrUnavailable, "within 200ms")
+	checkError(t, err, keys.ErrUnavailable, "within 1s")
 	if len(ends) != 3 {
 		t.Errorf("got %v", ends)
 	}

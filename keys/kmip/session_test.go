@@ -86,7 +86,7 @@ func TestConnectionIsWaitedForNotLong(t *testing.T) {
 	p := hasty(t, w.o)
 	p.callTimeout = callTimeout
 	_, err := p.Key(t.Context(), "k")
-	checkError(t, err, keys.ErrUnavailable, "no connection within 200ms")
+	checkError(t, err, keys.ErrUnavailable, "no connection within 1s")
 }
 
 func TestFailOver(t *testing.T) {

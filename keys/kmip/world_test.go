@@ -48,7 +48,7 @@ func open(t *testing.T, o Options) *KMIP {
 func hasty(t *testing.T, o Options) *KMIP {
 	t.Helper()
 	p := open(t, o)
-	p.connectTimeout, p.callTimeout = 200*time.Millisecond, 200*time.Millisecond
+	p.connectTimeout, p.callTimeout = time.Second, time.Second
 	return p
 }
 
