@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,9 +117,14 @@ func TestPutRepeatsNoPiece(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			good := session("a", data)
+			var broken atomic.Bool
 			b, s := stubbed(t, Options{PartSize: partUnit}, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Query().Get("upload_id") != "" {
-					good = answer
+					broken.Store(true)
+				}
+				if broken.Load() {
+					answer(w, r)
+					return
 				}
 				good(w, r)
 			})

@@ -41,7 +41,7 @@ func buildAndRun(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	// Servers wait more than they work. A flag of go test wins over this.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "3"); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

@@ -73,8 +73,12 @@ func TestFaults(t *testing.T, addr string, open func(t *testing.T, addr string) 
 
 // guarded gives b about four seconds for a call.
 func guarded(b storage.Bucket) storage.Bucket {
-	limits := storage.Limits{Answer: time.Second, Progress: time.Second, Total: 2 * time.Second}
-	policy := storage.Policy{Tries: 3, Base: 200 * time.Millisecond, Max: 400 * time.Millisecond, Budget: 4 * time.Second}
+	return repeated(b, storage.Limits{Answer: time.Second, Progress: time.Second, Total: 2 * time.Second}, 4*time.Second)
+}
+
+// repeated bounds the calls of b, and makes each up to three times.
+func repeated(b storage.Bucket, limits storage.Limits, budget time.Duration) storage.Bucket {
+	policy := storage.Policy{Tries: 3, Base: 200 * time.Millisecond, Max: 400 * time.Millisecond, Budget: budget}
 	return storage.WithRetry(storage.WithTimeout(b, limits), policy, slog.New(slog.DiscardHandler))
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"walarchive/storage"
 )
@@ -27,7 +28,7 @@ type Uploads struct {
 // pieces of at most 8 MiB.
 func TestUploads(t *testing.T, server string, u Uploads, open func(t *testing.T, base string) storage.Bucket) {
 	f := StartFront(t, server)
-	b := guarded(open(t, f.URL))
+	b := repeated(open(t, f.URL), storage.Limits{Answer: 15 * time.Second, Progress: 15 * time.Second, Total: 30 * time.Second}, time.Minute)
 	content := bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16)
 	body := func() io.ReadSeeker { return struct{ io.ReadSeeker }{bytes.NewReader(content)} }
 	for _, c := range []struct {
