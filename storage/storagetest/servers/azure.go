@@ -54,7 +54,7 @@ func StartAzurite(t testing.TB, c *Certificates) *Azure {
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+a.Account+":"+base64.StdEncoding.EncodeToString(a.key))
 		return cmd
-	}, listens)
+	}, func(addr string) error { return answers(baseURL(addr, c)) })
 	a.Endpoint = baseURL(addr, c) + "/" + a.Account
 	return a
 }
@@ -73,24 +73,39 @@ func newAzure(t testing.TB, c *Certificates) *Azure {
 	return a
 }
 
-// NewContainer makes a container.
+// NewContainer makes a container. A busy server closes connections now and
+// then; the container may be there all the same.
 func (a *Azure) NewContainer(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("container-%d", a.containers.Add(1))
+	var err error
+	for try := range 5 {
+		time.Sleep(time.Duration(try) * 200 * time.Millisecond)
+		var status int
+		if status, err = a.makeContainer(t, name); err == nil && (status == http.StatusCreated || status == http.StatusConflict && try > 0) {
+			return name
+		}
+		if err == nil {
+			t.Fatalf("creating container %s: %s", name, http.StatusText(status))
+		}
+	}
+	t.Fatal(err)
+	return ""
+}
+
+// makeContainer asks for a container once.
+func (a *Azure) makeContainer(t testing.TB, name string) (status int, err error) {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, a.Endpoint+"/"+name+"?restype=container", nil)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	a.sign(r, name)
 	answer, err := a.client.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusCreated {
-		t.Fatalf("creating container %s: %s", name, answer.Status)
-	}
-	return name
+	return answer.StatusCode, answer.Body.Close()
 }
 
 // sign signs the request for a new container with the account's key, in the

@@ -107,6 +107,15 @@ func StartVersityGW(t testing.TB, c *Certificates) *S3 {
 	return s
 }
 
+// answers reports whether a server of HTTP says anything at all.
+func answers(url string) error {
+	r, err := client().Get(url)
+	if err != nil {
+		return err
+	}
+	return r.Body.Close()
+}
+
 func healthy(url string) error {
 	r, err := client().Get(url)
 	if err != nil {

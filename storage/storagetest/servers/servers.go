@@ -86,15 +86,6 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// listens reports whether a server takes connections at addr.
-func listens(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}
-
 // server is a process that serves.
 type server struct {
 	cmd  *exec.Cmd
